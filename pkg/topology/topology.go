@@ -1,0 +1,82 @@
+// Package topology gives the declared model of what holds what up, and compiles it, together with what devices report,
+// into a structure function.
+//
+// The rules by which links become requirements (DESIGN section 5.1):
+//
+//   - feeds: one live provider is enough (an ats, a supply with two inputs, a UPS with a bypass input), unless the
+//     providers are the members of a group that feeds the dependant; then the group's N counts.
+//   - carries: providers of one kind stand in for each other (two conduits of one protected circuit); providers of
+//     different kinds are all needed (a session needs its port and its circuit and its router).
+//   - contains: every provider is needed.
+//   - cools: a single provider is needed; several without a group are not judged, and listed as a blind spot.
+//   - neighbour: no requirement.
+//   - a group that carries a component is one requirement of it: N of the members.
+//
+// The package does no input or output and knows nothing of files; pkg/config reads them.
+package topology
+
+import (
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+)
+
+// Model is what was declared. pkg/config returns it checked: every id refers to something, there is no loop, k is at
+// most n.
+type Model struct {
+	Site       string
+	Components []Component
+	Links      []Link
+	Groups     []Group
+	Services   []Service
+	// Observed are the names of the devices that have targets; ids that begin with another device are unobserved.
+	Observed []string
+}
+
+// Component is a declared component: one that no device reports (a feed, a conduit), or a fact about one that does.
+type Component struct {
+	ID     component.ID
+	Name   string
+	Rating *component.Rating
+	// Derate is the share of the rating that may be used; 0 means 0.8.
+	Derate float64
+	At     Position
+}
+
+// Link is a declared edge from provider to dependant.
+type Link struct {
+	component.Link
+	At Position
+}
+
+// Group is a declared redundancy group.
+type Group struct {
+	ID       component.ID // site/group/name or device/group/local
+	Kind     component.Kind
+	Members  []component.ID
+	Needed   int // N; 0: not declared
+	Designed int // M; 0: the members
+	// Carries is what the group holds up; empty: only judged for itself.
+	Carries component.ID
+	At      Position
+}
+
+// Service is what people want to stay up.
+type Service struct {
+	ID    component.ID // site/service/name
+	Name  string
+	Tier  int // 0 is the most important
+	Needs Need
+	RTO   time.Duration
+	At    Position
+}
+
+// Need is a requirement tree: a leaf names a component, group or service; a node needs AtLeast of Of.
+type Need struct {
+	ID      component.ID // leaf
+	AtLeast int          // node; 0 means all
+	Of      []Need
+}
+
+// Position is where something was declared, "file:line"; empty where it was not.
+type Position string
