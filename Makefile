@@ -1,0 +1,60 @@
+# Sparewatch. `make` alone prints this help.
+GO      ?= go
+BIN     := bin/sparewatch
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: help
+help: ## print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+.PHONY: build
+build: ## build bin/sparewatch, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/sparewatch
+
+.PHONY: run
+run: build ## start the demo: a simulated datacenter, watched live
+	./$(BIN) demo
+
+.PHONY: test
+test: deps ## run every test; installs what the tests need where it may
+	$(GO) test ./...
+
+.PHONY: short
+short: ## the fast tests, without daemons
+	$(GO) test -short ./...
+
+.PHONY: race
+race: ## the rooms that share memory between goroutines, under the race detector
+	$(GO) test -race -short ./pkg/... ./collectors/...
+
+.PHONY: lint
+lint: ## formatting, vet and the linters of .golangci.yml
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run: gofmt -w on these files"; exit 1; }
+	$(GO) vet ./...
+	@scripts/lint
+
+.PHONY: check
+check: lint test race generate ## what CI runs
+	@git diff --exit-code || { echo "generated files are stale: commit what 'make generate' changed"; exit 1; }
+
+.PHONY: generate
+generate: ## write generated files anew
+	$(GO) generate ./...
+	$(GO) mod tidy
+
+.PHONY: golden
+golden: ## accept what the tests print now as golden; read the diff
+	$(GO) test ./... -run Golden -update
+
+.PHONY: bench-engine
+bench-engine: ## the engine's benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/redundancy/... ./pkg/engine/...
+
+.PHONY: deps
+deps: ## install the daemons that tests talk to, where apt-get is allowed
+	@scripts/deps
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
