@@ -1,0 +1,85 @@
+package redfish
+
+import (
+	"context"
+	"time"
+
+	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+)
+
+// session is the conversation with one service. What it has read it keeps from poll to poll.
+type session struct {
+	target collectors.Target
+	client *client
+	tree   *tree
+	polls  int
+	now    func() time.Time
+}
+
+func newSession(t collectors.Target, endpoint, host string) *session {
+	return &session{target: t, client: newClient(t, endpoint, host), tree: newTree(), now: time.Now}
+}
+
+// Poll reads the service and returns what it saw.
+func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Snapshot {
+	start := s.now()
+	s.client.begin()
+	if s.polls == 0 {
+		scope = collectors.Full
+	}
+	w := walk{client: s.client, tree: s.tree, scope: scope}
+	w.run(ctx)
+	if w.complete {
+		s.polls++
+	}
+	snap := parse(s.tree, s.target.Device)
+	snap.Target = s.target.URL
+	snap.Reachable = w.reached
+	if !w.reached {
+		snap.Components, snap.Claims, snap.Links = nil, nil, nil
+	}
+	snap.Errors = append(w.errors, snap.Errors...)
+	bound(snap, s.client.target.Limits.Components)
+	snap.At = s.now()
+	snap.Took = snap.At.Sub(start)
+	snap.Requests = int(s.client.requests.Load())
+	return snap
+}
+
+// Close deletes the session at the service.
+func (s *session) Close(ctx context.Context) error { return s.client.logout(ctx) }
+
+// bound drops what is more than one snapshot may hold, and says so.
+func bound(s *snapshot.Snapshot, components int) {
+	if len(s.Components) <= components {
+		return
+	}
+	s.Errors = append(s.Errors, snapshot.Error{
+		At: s.Target, Class: snapshot.ClassLimit,
+		Error: "it shows more components than one snapshot may hold; the rest was dropped",
+	})
+	s.Components = s.Components[:components]
+	kept := map[string]bool{}
+	for _, c := range s.Components {
+		kept[string(c.ID)] = true
+	}
+	links := s.Links[:0]
+	for _, l := range s.Links {
+		if kept[string(l.From)] && kept[string(l.To)] {
+			links = append(links, l)
+		}
+	}
+	s.Links = links
+	claims := s.Claims[:0]
+	for _, c := range s.Claims {
+		whole := c.Carries == "" || kept[string(c.Carries)]
+		for _, m := range c.Members {
+			whole = whole && kept[string(m)]
+		}
+		if whole {
+			claims = append(claims, c)
+		}
+	}
+	s.Claims = claims
+}
