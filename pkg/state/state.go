@@ -6,6 +6,8 @@
 package state
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
@@ -21,6 +23,15 @@ type Part struct {
 	Silent bool
 	// Others are what other targets of the same device say where they disagree: source URL to status.
 	Others map[string]component.Status
+	// Worked is when the part was last seen available, over restarts too; zero: never.
+	Worked time.Time
+	// WasThere is true where the part was ever seen in its place, working or not, over restarts too.
+	WasThere bool
+	// BadSince is when the part was first seen bad and not seen good since; zero: it is not known bad.
+	BadSince time.Time
+	// Kept is true where the part's target says nothing of it now and the status is what was remembered: known bad
+	// stays bad until seen good, and what was seen working and is no longer listed is absent.
+	Kept bool
 }
 
 // Device is the merged view of one device. It is immutable.
@@ -33,13 +44,27 @@ type Device struct {
 	Targets  []Target
 	// Read is true when every target was read once since the start, or has been tried and is silent.
 	Read bool
+	// Best and Peaks are what was learned of the device's groups; see Seen.
+	Best  map[component.ID]int
+	Peaks map[component.ID]float64
+	// Ratings are the last known ratings of parts, also of those that are gone.
+	Ratings map[component.ID]component.Rating
+}
+
+// Part returns the part with that id, or nil.
+func (d *Device) Part(id component.ID) *Part {
+	i, ok := slices.BinarySearchFunc(d.Parts, id, func(p Part, id component.ID) int { return strings.Compare(string(p.ID), string(id)) })
+	if !ok {
+		return nil
+	}
+	return &d.Parts[i]
 }
 
 // Target is how one target does.
 type Target struct {
 	URL      string
 	Device   string
-	Interval time.Duration
+	Interval time.Duration // between polls; silence is never assumed before three of them
 	LastTry  time.Time
 	LastGood time.Time
 	Took     time.Duration
@@ -54,7 +79,9 @@ type Seen struct {
 	Working  map[component.ID]time.Time `json:"working"` // last seen available
 	Bad      map[component.ID]Bad       `json:"bad"`     // known bad until seen good
 	Best     map[component.ID]int       `json:"best"`    // by group: the most members ever seen working together
-	Peaks    map[component.ID]float64   `json:"peaks"`   // by component: highest load in W seen in the window
+	Peaks    map[component.ID]float64   `json:"peaks"`   // by group: highest load in W seen
+	// Ratings are the last known ratings of the parts that stand in for each other.
+	Ratings map[component.ID]component.Rating `json:"ratings,omitempty"`
 }
 
 // Bad is a part known bad.

@@ -1,0 +1,326 @@
+package state
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+)
+
+// What makes a target, or one part of it, silent: so many polls without an answer, or so long.
+const (
+	SilentAfter = 5 * time.Minute
+	SilentPolls = 3
+)
+
+// Store keeps the last word of every target. It is owned by one goroutine.
+type Store struct {
+	targets map[targetKey]*target
+	devices map[string]*device
+	started time.Time
+}
+
+type targetKey struct{ device, url string }
+
+// target is one URL with the words it gave.
+type target struct {
+	Target
+	polls    int // answered, since the start
+	identity snapshot.Device
+	words    map[component.ID]word
+	claims   []snapshot.Claim
+	links    []component.Link
+	tried    bool
+	read     bool // answered since the start
+}
+
+// word is the last that a target said of one part.
+type word struct {
+	component.Component
+	at     time.Time
+	poll   int             // number of the poll that gave it
+	errors map[string]bool // what that poll could not read
+	silent bool
+	gone   bool // a later, complete poll no longer listed it
+}
+
+// device is one device with its targets in the order of the configuration.
+type device struct {
+	name    string
+	targets []*target
+	seen    Seen
+	dirty   bool    // seen changed
+	view    *Device // nil: to be made
+}
+
+// New makes a store for these targets; only URL, Device and Interval are read.
+func New(targets []Target) *Store {
+	s := &Store{targets: map[targetKey]*target{}, devices: map[string]*device{}}
+	for _, t := range targets {
+		s.add(t)
+	}
+	return s
+}
+
+func (s *Store) add(t Target) {
+	key := targetKey{t.Device, t.URL}
+	if s.targets[key] != nil {
+		return
+	}
+	d := s.devices[t.Device]
+	if d == nil {
+		d = &device{name: t.Device}
+		s.devices[t.Device] = d
+	}
+	made := &target{Target: Target{URL: t.URL, Device: t.Device, Interval: t.Interval}, words: map[component.ID]word{}}
+	s.targets[key] = made
+	d.targets = append(d.targets, made)
+}
+
+// Restore hands the store what was remembered of devices before a restart, by device name. Call it before the first
+// Apply. A part known bad then is bad until it is seen good.
+func (s *Store) Restore(seen map[string]Seen) {
+	for name, was := range seen {
+		if d := s.devices[name]; d != nil {
+			d.seen = was.clone()
+			d.view = nil
+		}
+	}
+}
+
+// RestoreLast hands the store the last snapshot of a target from before a restart. It is a last word with its age: the
+// device is not Read by it.
+func (s *Store) RestoreLast(sn *snapshot.Snapshot) {
+	t := s.target(sn)
+	if t == nil || t.tried || !sn.Reachable {
+		return
+	}
+	t.hear(sn)
+	t.LastGood = sn.At
+	s.devices[t.Device].view = nil
+}
+
+func (s *Store) target(sn *snapshot.Snapshot) *target {
+	return s.targets[targetKey{sn.Device.Name, sn.Target}]
+}
+
+// Apply takes in what one poll saw. It returns the device's name and whether anything but its readings and ages
+// changed. A snapshot of a target that the store doesn't know is dropped, and its device is "".
+func (s *Store) Apply(sn *snapshot.Snapshot) (device string, changed bool) {
+	t := s.target(sn)
+	if t == nil {
+		return "", false
+	}
+	if s.started.IsZero() {
+		s.started = sn.At
+	}
+	d := s.devices[t.Device]
+	before := d.look()
+	t.tried = true
+	t.LastTry, t.Took, t.Errors = sn.At, sn.Took, sn.Errors
+	if sn.Reachable {
+		if differs(t.identity, sn.Device) {
+			d.forgetParts()
+		}
+		t.LastGood, t.Missed, t.Silent, t.read = sn.At, 0, false, true
+		t.hear(sn)
+	} else {
+		t.Missed++
+		t.Silent = t.Silent || t.Missed >= SilentPolls
+	}
+	d.view = nil
+	after := d.look()
+	return d.name, !sameFacts(before, after)
+}
+
+// differs reports whether another machine now answers at the same address.
+func differs(a, b snapshot.Device) bool {
+	return genuine(a.Serial) && genuine(b.Serial) && a.Serial != b.Serial || genuine(a.UUID) && genuine(b.UUID) && a.UUID != b.UUID
+}
+
+// hear takes in an answer: each listed part's word, and what becomes of parts that are not listed.
+func (t *target) hear(sn *snapshot.Snapshot) {
+	t.polls++
+	t.identity, t.claims, t.links = sn.Device, sn.Claims, sn.Links
+	failed := unread(sn.Errors)
+	listed := make(map[component.ID]bool, len(sn.Components))
+	for _, c := range sn.Components {
+		if listed[c.ID] {
+			continue
+		}
+		listed[c.ID] = true
+		t.words[c.ID] = word{Component: c, at: sn.At, poll: t.polls, errors: failed}
+	}
+	for id, w := range t.words {
+		if !listed[id] {
+			t.words[id] = t.missing(w, sn.At, failed)
+		}
+	}
+}
+
+// unread are the places that a poll could not read.
+func unread(errors []snapshot.Error) map[string]bool {
+	if len(errors) == 0 {
+		return nil
+	}
+	at := make(map[string]bool, len(errors))
+	for _, e := range errors {
+		at[e.At] = true
+	}
+	return at
+}
+
+// missing says what to believe of a part that an answer no longer lists. Something that could not be read now, and could
+// when the part was last listed, may be the reason: then the last word stands with its age. Otherwise the part is gone.
+func (t *target) missing(w word, now time.Time, failed map[string]bool) word {
+	for at := range failed {
+		if !w.errors[at] {
+			w.silent = t.polls-w.poll >= SilentPolls || now.Sub(w.at) >= max(SilentAfter, SilentPolls*t.Interval)
+			w.gone = false
+			return w
+		}
+	}
+	w.gone = true
+	return w
+}
+
+// Tick finds the targets that have become silent by now (three missed polls, or five minutes since the last answer)
+// and returns the names of their devices, sorted.
+func (s *Store) Tick(now time.Time) (devices []string) {
+	if s.started.IsZero() {
+		s.started = now
+	}
+	for _, t := range s.targets {
+		since := t.LastGood
+		if since.IsZero() || (!t.read && since.Before(s.started)) {
+			since = s.started
+		}
+		if t.Silent || now.Sub(since) < max(SilentAfter, SilentPolls*t.Interval) {
+			continue
+		}
+		t.Silent, t.tried = true, true
+		s.devices[t.Device].view = nil
+		devices = append(devices, t.Device)
+	}
+	slices.Sort(devices)
+	return slices.Compact(devices)
+}
+
+// Device returns the merged view of a device, or nil where there is no such device. The value is immutable.
+func (s *Store) Device(name string) *Device {
+	d := s.devices[name]
+	if d == nil {
+		return nil
+	}
+	return d.look()
+}
+
+// Devices returns the names of all devices, sorted.
+func (s *Store) Devices() []string { return slices.Sorted(maps.Keys(s.devices)) }
+
+// Seen returns what must be remembered of a device. The caller must not change it.
+func (s *Store) Seen(name string) Seen {
+	d := s.devices[name]
+	if d == nil {
+		return Seen{}
+	}
+	d.look()
+	return d.seen.clone()
+}
+
+// Dirty returns the names of the devices whose Seen changed since the last call, sorted.
+func (s *Store) Dirty() []string {
+	var names []string
+	for name, d := range s.devices {
+		d.look()
+		if d.dirty {
+			d.dirty = false
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Learn records that best members of a group were seen working together, and the highest load in W that the group was
+// seen to carry. Smaller numbers than those known change nothing.
+func (s *Store) Learn(group component.ID, best int, peak float64) {
+	d := s.devices[group.Device()]
+	if d == nil {
+		return
+	}
+	if best > d.seen.Best[group] {
+		d.seen.Best = with(d.seen.Best, group, best)
+		d.dirty, d.view = true, nil
+	}
+	if peak > d.seen.Peaks[group] {
+		d.seen.Peaks = with(d.seen.Peaks, group, peak)
+		d.dirty, d.view = true, nil
+	}
+}
+
+// Forget drops what was remembered of a part: it is no longer expected. For a supply that was taken out for good.
+func (s *Store) Forget(id component.ID) {
+	d := s.devices[id.Device()]
+	if d == nil {
+		return
+	}
+	d.seen = d.seen.clone()
+	delete(d.seen.Working, id)
+	delete(d.seen.Bad, id)
+	for _, t := range d.targets {
+		if t.words[id].gone {
+			delete(t.words, id)
+		}
+	}
+	d.seen.Best = nil
+	d.dirty, d.view = true, nil
+}
+
+// with returns a copy of m with one more entry; views share the old one.
+func with[V any](m map[component.ID]V, id component.ID, v V) map[component.ID]V {
+	c := make(map[component.ID]V, len(m)+1)
+	maps.Copy(c, m)
+	c[id] = v
+	return c
+}
+
+func (s Seen) clone() Seen {
+	s.Working, s.Bad = maps.Clone(s.Working), maps.Clone(s.Bad)
+	s.Best, s.Peaks, s.Ratings = maps.Clone(s.Best), maps.Clone(s.Peaks), maps.Clone(s.Ratings)
+	return s
+}
+
+// sameFacts compares two views by everything but readings, ages and counts of polls.
+func sameFacts(a, b *Device) bool {
+	if a.Identity != b.Identity || a.Read != b.Read || len(a.Parts) != len(b.Parts) || len(a.Targets) != len(b.Targets) {
+		return false
+	}
+	for i := range a.Parts {
+		if !samePart(&a.Parts[i], &b.Parts[i]) {
+			return false
+		}
+	}
+	for i := range a.Targets {
+		if x, y := a.Targets[i], b.Targets[i]; x.Silent != y.Silent || !slices.Equal(x.Errors, y.Errors) {
+			return false
+		}
+	}
+	return slices.Equal(a.Links, b.Links) && reflect.DeepEqual(a.Claims, b.Claims)
+}
+
+func samePart(a, b *Part) bool {
+	return a.ID == b.ID && a.Status == b.Status && a.Silent == b.Silent && a.Kept == b.Kept && a.Why == b.Why && a.Name == b.Name &&
+		slices.Equal(a.Aliases, b.Aliases) && maps.Equal(a.Attributes, b.Attributes) && sameRating(a.Rating, b.Rating) &&
+		maps.Equal(a.Others, b.Others)
+}
+
+func sameRating(a, b *component.Rating) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
