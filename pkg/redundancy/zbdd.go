@@ -1,0 +1,333 @@
+package redundancy
+
+import (
+	"math/big"
+	"slices"
+)
+
+// zbdd is a store of zero-suppressed decision diagrams: families of sets of variables, equal families being one node.
+// All families here are minimal: no set contains another. Variables are numbered from 0 and tested in that order.
+// After Minato (1993); the operations on minimal families after Rauzy (1993) and Coudert and Madre (1992).
+//
+// Operations recurse no deeper than there are variables.
+type zbdd struct {
+	vars   []int32 // the terminals are past every variable
+	lo, hi []zref  // families of sets without and with the variable
+
+	unique []zref // open addressing; 0 is free
+	cache  []zcached
+	budget int // nodes; beyond it operations panic with errBudget
+	steps  int // operations left before the same
+}
+
+// zref is a family in a zbdd.
+type zref int32
+
+const (
+	zempty zref = 0 // no set
+	zunit  zref = 1 // the empty set only
+)
+
+const terminal = 1<<31 - 1
+
+type zcached struct {
+	op      int32 // operation and remaining order
+	f, g, r zref
+}
+
+const (
+	opOr = iota
+	opWithout
+	opTrunc
+	opAnd // last: the remaining order is added to it
+)
+
+// errBudget is panicked with by operations of decision diagrams and recovered from by those who set the budget.
+type errBudget struct{}
+
+func newZBDD(budget int) *zbdd {
+	z := &zbdd{
+		vars:   []int32{terminal, terminal},
+		lo:     []zref{0, 1},
+		hi:     []zref{0, 1},
+		unique: make([]zref, 1<<10),
+		cache:  make([]zcached, 1<<10),
+		budget: budget,
+		steps:  16 * budget,
+	}
+	return z
+}
+
+func hash3(a, b, c uint32) uint32 {
+	h := uint64(a)*0x9e3779b97f4a7c15 + uint64(b)*0xc2b2ae3d27d4eb4f + uint64(c)*0x165667b19e3779f9
+	h ^= h >> 29
+	h *= 0xbf58476d1ce4e5b9
+	return uint32(h >> 32)
+}
+
+// node returns the family lo ∪ {s ∪ {v} : s in hi}.
+func (z *zbdd) node(v int32, lo, hi zref) zref {
+	if hi == zempty {
+		return lo
+	}
+	mask := uint32(len(z.unique) - 1)
+	at := hash3(uint32(v), uint32(lo), uint32(hi)) & mask
+	for z.unique[at] != 0 {
+		if n := z.unique[at]; z.vars[n] == v && z.lo[n] == lo && z.hi[n] == hi {
+			return n
+		}
+		at = (at + 1) & mask
+	}
+	if len(z.vars) >= z.budget {
+		panic(errBudget{})
+	}
+	n := zref(len(z.vars))
+	z.vars = append(z.vars, v)
+	z.lo = append(z.lo, lo)
+	z.hi = append(z.hi, hi)
+	z.unique[at] = n
+	if 2*len(z.vars) > len(z.unique) {
+		z.grow()
+	}
+	return n
+}
+
+func (z *zbdd) grow() {
+	z.unique = make([]zref, 4*len(z.unique))
+	mask := uint32(len(z.unique) - 1)
+	for n := zref(2); int(n) < len(z.vars); n++ {
+		at := hash3(uint32(z.vars[n]), uint32(z.lo[n]), uint32(z.hi[n])) & mask
+		for z.unique[at] != 0 {
+			at = (at + 1) & mask
+		}
+		z.unique[at] = n
+	}
+	if len(z.cache) < 1<<22 {
+		z.cache = make([]zcached, 2*len(z.unique))
+	}
+}
+
+func (z *zbdd) cached(op int32, f, g zref) (zref, bool) {
+	if z.steps--; z.steps < 0 {
+		panic(errBudget{})
+	}
+	c := &z.cache[hash3(uint32(op), uint32(f), uint32(g))&uint32(len(z.cache)-1)]
+	return c.r, c.op == op && c.f == f && c.g == g && (f|g) != 0
+}
+
+func (z *zbdd) keep(op int32, f, g, r zref) zref {
+	z.cache[hash3(uint32(op), uint32(f), uint32(g))&uint32(len(z.cache)-1)] = zcached{op, f, g, r}
+	return r
+}
+
+// single is the family of the one set {v}.
+func (z *zbdd) single(v int32) zref { return z.node(v, zempty, zunit) }
+
+// or is the minimal sets of f and g.
+func (z *zbdd) or(f, g zref) zref {
+	switch {
+	case f == zempty || f == g:
+		return g
+	case g == zempty:
+		return f
+	case f == zunit || g == zunit:
+		return zunit
+	}
+	if f > g {
+		f, g = g, f
+	}
+	if r, ok := z.cached(opOr, f, g); ok {
+		return r
+	}
+	var r zref
+	vf, vg := z.vars[f], z.vars[g]
+	switch {
+	case vf < vg:
+		lo := z.or(z.lo[f], g)
+		r = z.node(vf, lo, z.without(z.hi[f], lo))
+	case vf > vg:
+		lo := z.or(f, z.lo[g])
+		r = z.node(vg, lo, z.without(z.hi[g], lo))
+	default:
+		lo := z.or(z.lo[f], z.lo[g])
+		r = z.node(vf, lo, z.without(z.or(z.hi[f], z.hi[g]), lo))
+	}
+	return z.keep(opOr, f, g, r)
+}
+
+// without is the sets of f that contain no set of g.
+func (z *zbdd) without(f, g zref) zref {
+	switch {
+	case g == zempty || f == zempty:
+		return f
+	case g == zunit || f == g:
+		return zempty
+	case f == zunit:
+		return zunit
+	}
+	// Sets of g with variables before f's first are in no set of f.
+	for z.vars[g] < z.vars[f] {
+		g = z.lo[g]
+	}
+	switch {
+	case g == zempty:
+		return f
+	case g == zunit || f == g:
+		return zempty
+	}
+	if r, ok := z.cached(opWithout, f, g); ok {
+		return r
+	}
+	var r zref
+	vf := z.vars[f]
+	if vf < z.vars[g] {
+		r = z.node(vf, z.without(z.lo[f], g), z.without(z.hi[f], g))
+	} else {
+		hi := z.without(z.hi[f], z.lo[g])
+		r = z.node(vf, z.without(z.lo[f], z.lo[g]), z.without(hi, z.hi[g]))
+	}
+	return z.keep(opWithout, f, g, r)
+}
+
+// and is the minimal sets among the unions of a set of f and one of g, those of at most order elements.
+func (z *zbdd) and(f, g zref, order int32) zref {
+	switch {
+	case f == zempty || g == zempty:
+		return zempty
+	case f == zunit:
+		return z.trunc(g, order)
+	case g == zunit || f == g:
+		return z.trunc(f, order)
+	case order <= 0:
+		return zempty // neither holds the empty set, since families are minimal
+	}
+	if f > g {
+		f, g = g, f
+	}
+	if r, ok := z.cached(opAnd+order, f, g); ok {
+		return r
+	}
+	rest := order
+	if order != AnyOrder {
+		rest--
+	}
+	var r zref
+	vf, vg := z.vars[f], z.vars[g]
+	switch {
+	case vf < vg:
+		lo := z.and(z.lo[f], g, order)
+		r = z.node(vf, lo, z.without(z.and(z.hi[f], g, rest), lo))
+	case vf > vg:
+		lo := z.and(f, z.lo[g], order)
+		r = z.node(vg, lo, z.without(z.and(f, z.hi[g], rest), lo))
+	default:
+		lo := z.and(z.lo[f], z.lo[g], order)
+		hi := z.or(z.and(z.hi[f], z.or(z.lo[g], z.hi[g]), rest), z.and(z.lo[f], z.hi[g], rest))
+		r = z.node(vf, lo, z.without(hi, lo))
+	}
+	return z.keep(opAnd+order, f, g, r)
+}
+
+// trunc is the sets of f of at most order elements.
+func (z *zbdd) trunc(f zref, order int32) zref {
+	switch {
+	case f <= zunit || order == AnyOrder:
+		return f
+	case order <= 0:
+		return zempty // a minimal family that holds the empty set is zunit
+	}
+	// The order stands where other operations have a family; it cannot be mistaken for one, op being different.
+	if r, ok := z.cached(opTrunc, f, zref(order)); ok {
+		return r
+	}
+	r := z.node(z.vars[f], z.trunc(z.lo[f], order), z.trunc(z.hi[f], order-1))
+	return z.keep(opTrunc, f, zref(order), r)
+}
+
+// reachable are the nodes of f, children first, without the terminals.
+func (z *zbdd) reachable(f zref) []zref {
+	if f <= zunit {
+		return nil
+	}
+	seen := map[zref]bool{f: true}
+	nodes := []zref{f}
+	for done := 0; done < len(nodes); done++ {
+		for _, child := range [2]zref{z.lo[nodes[done]], z.hi[nodes[done]]} {
+			if child > zunit && !seen[child] {
+				seen[child] = true
+				nodes = append(nodes, child)
+			}
+		}
+	}
+	slices.SortFunc(nodes, func(a, b zref) int { return int(a) - int(b) }) // a node is made after its children
+	return nodes
+}
+
+// countByOrder is the number of sets of f with 0, 1, 2 ... elements.
+func (z *zbdd) countByOrder(f zref) []*big.Int {
+	counts := map[zref][]*big.Int{zempty: nil, zunit: {big.NewInt(1)}}
+	for _, n := range z.reachable(f) {
+		lo, hi := counts[z.lo[n]], counts[z.hi[n]]
+		sum := make([]*big.Int, max(len(lo), len(hi)+1))
+		for i := range sum {
+			sum[i] = new(big.Int)
+			if i < len(lo) {
+				sum[i].Add(sum[i], lo[i])
+			}
+			if i > 0 && i <= len(hi) {
+				sum[i].Add(sum[i], hi[i-1])
+			}
+		}
+		counts[n] = sum
+	}
+	return counts[f]
+}
+
+// eachByOrder yields the sets of f, smaller ones first.
+func (z *zbdd) eachByOrder(f zref, names []Node, yield func([]Node) bool) {
+	// least and most are the sizes of the smallest and the largest set of a family.
+	type sizes struct{ least, most int }
+	size := map[zref]sizes{zempty: {terminal, -1}, zunit: {0, 0}}
+	for _, n := range z.reachable(f) {
+		lo, hi := size[z.lo[n]], size[z.hi[n]]
+		size[n] = sizes{min(lo.least, hi.least+1), max(lo.most, hi.most+1)}
+	}
+	// One set at a time: a frame is a node and the step at which to go on with it.
+	type frame struct {
+		f    zref
+		step int
+	}
+	for order := size[f].least; order <= size[f].most; order++ {
+		var set []Node
+		stack := []frame{{f, 0}}
+		for len(stack) > 0 {
+			at := &stack[len(stack)-1]
+			left := order - len(set)
+			if at.step == 2 && at.f > zunit {
+				set = set[:len(set)-1]
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			if at.step == 0 && (left < size[at.f].least || left > size[at.f].most) {
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			if at.f == zunit {
+				found := slices.Clone(set)
+				slices.Sort(found)
+				if !yield(found) {
+					return
+				}
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			at.step++
+			if at.step == 1 {
+				stack = append(stack, frame{z.lo[at.f], 0})
+			} else {
+				set = append(set, names[z.vars[at.f]])
+				stack = append(stack, frame{z.hi[at.f], 0})
+			}
+		}
+	}
+}
