@@ -44,6 +44,8 @@ var doors = map[string][]string{
 	"github.com/nats-io/nats-server/v2":           {"pkg/bus"},
 	"github.com/nats-io/nats.go":                  {"pkg/bus"},
 	"github.com/prometheus/client_golang":         {"pkg/export/prom"},
+	"github.com/prometheus/client_model":          {"pkg/export/prom"},
+	"github.com/prometheus/common":                {"pkg/export/prom"},
 	"github.com/prometheus/exporter-toolkit":      {"pkg/app"},
 	"github.com/influxdata/influxdb-client-go/v2": {"pkg/export/influx"},
 	"github.com/PagerDuty/go-pagerduty":           {"pkg/notify/pagerduty"},

@@ -1,0 +1,86 @@
+package prom
+
+import (
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sparewatch/sparewatch/pkg/finding"
+)
+
+// Daemon are the numbers that the daemon tells of itself. Counters count since its start.
+type Daemon struct {
+	Version string
+
+	Polls, PollsFailed, PollsLate uint64
+	Evaluations                   uint64        // by the engine
+	Evaluating                    time.Duration // spent in them
+	LedgerEntries                 uint64        // in the ledger; 0: not known
+	Incidents                     map[finding.Severity]int
+	Receivers                     []Receiver
+
+	Loaded   time.Time // when the configuration in use was loaded
+	LoadedOK bool      // whether the last attempt to load it succeeded
+}
+
+// Receiver is how one receiver of notifications does.
+type Receiver struct {
+	Name               string
+	Pending            int
+	Delivered, Refused int
+	Failures           int // failed attempts in a row
+}
+
+var (
+	buildInfo   = desc("build_info", "1; what is running.", "version", "goversion")
+	reportTime  = desc("report_timestamp_seconds", "When the engine last judged.")
+	settled     = desc("settled", "1 if every target was read once or the settle time is over.")
+	waiting     = desc("findings_waiting", "Findings held back until the providers that were asked have answered.")
+	polls       = desc("polls_total", "Polls of all targets.")
+	pollsFailed = desc("polls_failed_total", "Polls that were not answered.")
+	pollsLate   = desc("polls_late_total", "Polls that began later than their turn.")
+	evaluations = desc("engine_evaluations_total", "Times that the engine judged.")
+	evaluating  = desc("engine_evaluation_seconds_total", "Time that the engine spent judging.")
+	entries     = desc("ledger_entries", "Entries of the ledger.")
+	incidents   = desc("incidents_open", "Open incidents.", "severity")
+	pending     = desc("notifications_pending", "Notifications that wait to be sent.", "receiver")
+	notified    = desc("notifications_total", "Notifications whose fate is known.", "receiver", "result")
+	failures    = desc("notification_failures_in_a_row", "Attempts to send that failed since the last that succeeded.", "receiver")
+	loaded      = desc("config_loaded_timestamp_seconds", "When the configuration in use was loaded.")
+	loadedOK    = desc("config_last_load_successful", "1 if the last attempt to load the configuration succeeded.")
+)
+
+func (s sink) daemon(v View) {
+	d := v.Daemon
+	s.gauge(buildInfo, 1, d.Version, runtime.Version())
+	s.counter(polls, float64(d.Polls))
+	s.counter(pollsFailed, float64(d.PollsFailed))
+	s.counter(pollsLate, float64(d.PollsLate))
+	s.counter(evaluations, float64(d.Evaluations))
+	s.counter(evaluating, d.Evaluating.Seconds())
+	s.gauge(entries, positive(int(d.LedgerEntries)))
+	for sev := finding.Info; sev <= finding.Critical; sev++ {
+		s.gauge(incidents, float64(d.Incidents[sev]), sev.String())
+	}
+	for _, r := range d.Receivers {
+		s.gauge(pending, float64(r.Pending), r.Name)
+		s.counter(notified, float64(r.Delivered), r.Name, "delivered")
+		s.counter(notified, float64(r.Refused), r.Name, "refused")
+		s.gauge(failures, float64(r.Failures), r.Name)
+	}
+	s.gauge(loaded, seconds(d.Loaded))
+	s.gauge(loadedOK, truth(d.LoadedOK))
+	if v.Report == nil {
+		s.gauge(reportTime, math.NaN())
+		s.gauge(settled, 0)
+		s.gauge(waiting, math.NaN())
+		return
+	}
+	s.gauge(reportTime, seconds(v.Report.At))
+	s.gauge(settled, truth(v.Report.Settled))
+	s.gauge(waiting, float64(v.Report.Waiting))
+}
+
+var _ prometheus.Collector = (*Collector)(nil)

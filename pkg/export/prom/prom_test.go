@@ -1,0 +1,271 @@
+package prom
+
+import (
+	"bytes"
+	"flag"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
+)
+
+var update = flag.Bool("update", false, "accept what is printed now")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func ptr(n int) *int { return &n }
+
+// rack is one server that lost a supply, a UPS that does not answer, and a service on both.
+func rack() View {
+	psu := func(local string, c component.Condition) state.Part {
+		p := state.Part{At: noon}
+		p.ID, p.Kind = component.NewID("srv-101", component.PSU, local), component.PSU
+		p.Condition = c
+		p.Readings = []component.Reading{
+			{Name: "input_power", Unit: "W", Value: 212.5},
+			{Name: "load", Unit: "%", Value: 26},
+			{Name: "input_voltage", Unit: "V", Phase: "L1", Value: component.NoValue()},
+			{Name: "input_power", Unit: "W", Value: 1},
+		}
+		return p
+	}
+	ups := state.Part{Silent: true, At: noon.Add(-time.Hour)}
+	ups.ID, ups.Kind, ups.Condition = "ups-a/ups/1", component.UPS, component.OK
+	return View{
+		Report: &engine.Report{
+			At: noon,
+			Groups: []engine.Group{
+				{ID: "srv-101/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, State: engine.Lost, Spares: ptr(0)},
+				{ID: "srv-102/group/psu", Kind: component.PSU},
+			},
+			Services: []engine.Service{{
+				ID: "ams1/service/payments", Name: "payments", State: engine.Degraded, Spares: ptr(0),
+				By: map[component.Domain]engine.Spares{
+					component.Power:   {Spares: ptr(1), Predicted: ptr(0), Full: ptr(2), State: engine.Degraded},
+					component.Network: {},
+				},
+			}},
+			Findings: []finding.Finding{
+				{Rule: finding.RedundancyLost, Subject: "srv-101/group/psu", Severity: finding.Error},
+				{Rule: finding.ComponentFailed, Subject: "srv-101/psu/2", Severity: finding.Warning, Under: "redundancy-lost:srv-101/group/psu"},
+				{Rule: finding.BlindSpot, Subject: "ams1/conduit/\"a\"\nb\xff"},
+			},
+			Settled: true,
+		},
+		Devices: []*state.Device{
+			{Name: "srv-101", Identity: snapshot.Device{Vendor: "Dell", Model: "R750"}, Parts: []state.Part{psu("1", component.OK), psu("2", component.Failed)},
+				Targets: []state.Target{{URL: "redfish://10.0.0.101", Device: "srv-101", LastTry: noon, LastGood: noon, Took: 150 * time.Millisecond}}},
+			{Name: "ups-a", Parts: []state.Part{ups},
+				Targets: []state.Target{
+					{URL: "snmp://10.0.9.1", Device: "ups-a", LastTry: noon, LastGood: noon.Add(-time.Hour), Missed: 5, Silent: true, Took: 3 * time.Second},
+					{URL: "snmp://10.0.9.2", Device: "ups-a"},
+				}},
+		},
+		Daemon: Daemon{
+			Version: "test", Polls: 7, PollsFailed: 2, Evaluations: 5, Evaluating: 20 * time.Millisecond, LedgerEntries: 12,
+			Incidents: map[finding.Severity]int{finding.Error: 1},
+			Receivers: []Receiver{{Name: "pagerduty", Pending: 1, Delivered: 3, Failures: 2}},
+			Loaded:    noon, LoadedOK: true,
+		},
+	}
+}
+
+func gather(t *testing.T, v View, format expfmt.Format) string {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	r.MustRegister(NewCollector(func() View { return v }))
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := encode(&out, format, families); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestGoldenMetrics(t *testing.T) {
+	got := gather(t, rack(), expfmt.NewFormat(expfmt.TypeOpenMetrics))
+	got = goVersion(got)
+	const file = "testdata/rack.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("what is shown is no longer what %s holds (make golden accepts it):\n%s", file, got)
+	}
+}
+
+func goVersion(s string) string {
+	_, rest, _ := strings.Cut(s, `goversion="`)
+	version, _, _ := strings.Cut(rest, `"`)
+	return strings.Replace(s, version, "go", 1)
+}
+
+func TestLint(t *testing.T) {
+	for _, text := range []string{
+		gather(t, rack(), expfmt.NewFormat(expfmt.TypeTextPlain)),
+		get(t, Probe(rack, at, quiet), "/probe?target=srv-101"),
+	} {
+		problems, err := promlint.New(strings.NewReader(text)).Lint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range problems {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+// TestNothingIsInvented: before the first poll and the first verdict there are NaNs, no zeros that mean "none".
+func TestNothingIsInvented(t *testing.T) {
+	v := View{Devices: []*state.Device{{Name: "a", Targets: []state.Target{{URL: "snmp://a", Device: "a"}}}}}
+	text := gather(t, v, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, want := range []string{
+		`sparewatch_target_up{device="a",target="snmp://a"} NaN`,
+		`sparewatch_target_last_success_timestamp_seconds{device="a",target="snmp://a"} NaN`,
+		`sparewatch_report_timestamp_seconds NaN`,
+		`sparewatch_settled 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("%s is missing in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "sparewatch_finding") && !strings.Contains(text, "sparewatch_findings_waiting NaN") {
+		t.Error("findings are counted although nothing was judged")
+	}
+}
+
+// TestNothingDisappears: a device that no longer answers keeps every series that it had.
+func TestNothingDisappears(t *testing.T) {
+	series := func(v View) map[string]bool {
+		set := map[string]bool{}
+		for line := range strings.Lines(gather(t, v, expfmt.NewFormat(expfmt.TypeTextPlain))) {
+			if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "sparewatch_finding_open") {
+				set[line[:strings.LastIndex(line, " ")]] = true
+			}
+		}
+		return set
+	}
+	before, v := series(rack()), rack()
+	d := *v.Devices[0]
+	d.Targets = []state.Target{{URL: "redfish://10.0.0.101", Device: "srv-101", LastTry: noon, Missed: 9, Silent: true}}
+	d.Parts = append([]state.Part{}, d.Parts...)
+	for i := range d.Parts {
+		d.Parts[i].Silent = true
+		d.Parts[i].Condition = component.Unknown
+	}
+	v.Devices[0] = &d
+	v.Report.Groups[0].State, v.Report.Groups[0].Spares = engine.StateUnknown, nil
+	v.Report.Services[0].Spares = nil
+	after := series(v)
+	for s := range before {
+		if !after[s] {
+			t.Errorf("%s is gone", s)
+		}
+	}
+}
+
+func TestFindingsAreBounded(t *testing.T) {
+	var v View
+	v.Report = &engine.Report{}
+	for i := range 3 * MaxFindings {
+		f := finding.Finding{Rule: finding.ComponentFailed, Subject: component.NewID("srv", component.Fan, strings.Repeat("x", i%7)+string(rune('a'+i%26))+time.Duration(i).String())}
+		if i == 2*MaxFindings {
+			f.Severity = finding.Critical
+		}
+		v.Report.Findings = append(v.Report.Findings, f)
+	}
+	text := gather(t, v, expfmt.NewFormat(expfmt.TypeTextPlain))
+	if n := strings.Count(text, "\nsparewatch_finding_open{"); n != MaxFindings {
+		t.Errorf("%d series, want %d", n, MaxFindings)
+	}
+	if !strings.Contains(text, `sparewatch_finding_open{rule="component-failed",severity="critical"`) {
+		t.Error("the gravest finding is not among those shown")
+	}
+	if !strings.Contains(text, `sparewatch_findings{rule="component-failed",severity="info"} 2999`) {
+		t.Error("those left out are not counted")
+	}
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func at() time.Time { return noon.Add(10 * time.Second) }
+
+func get(t *testing.T, h http.Handler, url string, header ...string) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodGet, url, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w.Body.String()
+}
+
+func TestProbe(t *testing.T) {
+	h := Probe(rack, at, quiet)
+	byName, byURL := get(t, h, "/probe?target=srv-101"), get(t, h, "/probe?target=redfish://10.0.0.101")
+	if byName != byURL {
+		t.Error("a device's name and its URL are answered differently")
+	}
+	for _, want := range []string{
+		`sparewatch_input_power_watts{component="srv-101/psu/1",kind="psu",phase=""} 212.5`,
+		`sparewatch_load_ratio{component="srv-101/psu/1",kind="psu",phase=""} 0.26`,
+		`sparewatch_input_voltage_volts{component="srv-101/psu/1",kind="psu",phase="L1"} NaN`,
+		`sparewatch_component_condition{component="srv-101/psu/2",kind="psu",sparewatch_component_condition="failed"} 1`,
+		`sparewatch_component_condition{component="srv-101/psu/2",kind="psu",sparewatch_component_condition="ok"} 0`,
+		`sparewatch_probe_age_seconds 10`,
+	} {
+		if !strings.Contains(byName, want+"\n") {
+			t.Errorf("%s is missing in:\n%s", want, byName)
+		}
+	}
+	if text := get(t, h, "/probe?target=ups-a"); !strings.Contains(text, `kind="ups",sparewatch_component_condition="ok"} 0`) {
+		t.Errorf("a silent part reads ok:\n%s", text)
+	}
+	if text := get(t, h, "/probe?target=nobody"); !strings.Contains(text, "no device or target is called") {
+		t.Error(text)
+	}
+}
+
+func TestHandler(t *testing.T) {
+	h := Handler(rack, quiet)
+	open := get(t, h, "/metrics", "Accept", "application/openmetrics-text;version=1.0.0")
+	if !strings.Contains(open, "# TYPE sparewatch_group_redundancy_state stateset\n") || !strings.HasSuffix(open, "# EOF\n") {
+		t.Error("OpenMetrics without state sets or without its end")
+	}
+	plain := get(t, h, "/metrics")
+	if !strings.Contains(plain, "# TYPE sparewatch_group_redundancy_state gauge\n") || strings.Contains(plain, "# EOF") || !strings.Contains(plain, "go_goroutines ") {
+		t.Error("the plain text format is not what it should be")
+	}
+}
+
+func TestDiscovery(t *testing.T) {
+	got := get(t, Discovery(rack), "/sd")
+	want := `[{"targets":["srv-101"],"labels":{"__meta_sparewatch_device":"srv-101","__meta_sparewatch_model":"R750","__meta_sparewatch_vendor":"Dell"}},` +
+		`{"targets":["ups-a"],"labels":{"__meta_sparewatch_device":"ups-a","__meta_sparewatch_model":"","__meta_sparewatch_vendor":""}}]` + "\n"
+	if got != want {
+		t.Errorf("got %s", got)
+	}
+}
