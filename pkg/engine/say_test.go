@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/finding"
+)
+
+func TestLeft(t *testing.T) {
+	n := func(i int) *int { return &i }
+	for _, c := range []struct {
+		s    Service
+		want string
+	}{
+		{Service{}, "unknown overall"},
+		{Service{Spares: n(-1), By: map[component.Domain]Spares{component.Power: {Spares: n(-1)}}}, "down"},
+		{Service{Spares: n(0), By: map[component.Domain]Spares{component.Storage: {Spares: n(2)}, component.Power: {Spares: n(1)}}}, "none overall; power 1, storage 2"},
+		{Service{Spares: n(1), By: map[component.Domain]Spares{component.Power: {Full: n(1)}, component.Network: {}}}, "1 overall; power unknown"},
+	} {
+		if got := c.s.Left(); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+	if got := Left(finding.Impact{Spares: n(0), By: map[component.Domain]int{component.Power: 0, component.Compute: 1}}); got != "none overall; power none, compute 1" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWeakestLink(t *testing.T) {
+	down := -1
+	for _, c := range []struct {
+		s    Service
+		want string
+	}{
+		{Service{}, ""},
+		{Service{Spares: &down, Weakest: [][]component.ID{{}}}, ""},
+		{Service{Weakest: [][]component.ID{{"a"}}, Cuts: 1}, "a alone"},
+		{Service{Weakest: [][]component.ID{{"a"}, {"b"}}, Cuts: 2}, "a alone, or one other component"},
+		{Service{Weakest: [][]component.ID{{"a", "b"}}, Cuts: 13}, "a and b together, or one of 12 other pairs"},
+		{Service{Weakest: [][]component.ID{{"a", "b", "c"}}, Cuts: 3}, "a, b and c together, or one of 2 other sets of 3"},
+	} {
+		if got := c.s.WeakestLink(); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
