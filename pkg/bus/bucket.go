@@ -26,8 +26,7 @@ type Bucket struct {
 type bucketConfig struct {
 	name, about string
 	replicas    int
-	maxBytes    int64 // 0: no limit
-	disposable  bool  // may lose the last seconds with the power, and need not wait for the disk
+	disposable  bool // may lose the last seconds with the power, and need not wait for the disk
 }
 
 func openBucket(ctx context.Context, js jetstream.JetStream, c bucketConfig) (*Bucket, error) {
@@ -44,13 +43,13 @@ func openBucket(ctx context.Context, js jetstream.JetStream, c bucketConfig) (*B
 func makeBucket(ctx context.Context, js jetstream.JetStream, c bucketConfig) (jetstream.KeyValue, error) {
 	if !c.disposable || c.replicas > 1 {
 		return js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: c.name, Description: c.about, MaxValueSize: maxValue, MaxBytes: c.maxBytes, Storage: jetstream.FileStorage, Replicas: c.replicas,
+			Bucket: c.name, Description: c.about, MaxValueSize: maxValue, Storage: jetstream.FileStorage, Replicas: c.replicas,
 		})
 	}
 	// A bucket is a stream of a certain shape (ADR-8 of NATS); its own call cannot ask for writes that do not wait.
 	_, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: "KV_" + c.name, Description: c.about, Subjects: []string{"$KV." + c.name + ".>"},
-		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxConsumers: -1, MaxBytes: c.maxBytes, MaxMsgSize: maxValue,
+		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: maxValue,
 		Storage: jetstream.FileStorage, Compression: jetstream.S2Compression, PersistMode: jetstream.AsyncPersistMode,
 		Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, AllowDirect: true, Replicas: 1,
 	})

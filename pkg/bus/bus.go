@@ -53,11 +53,9 @@ type Bus struct {
 	ledger *entries
 }
 
-// What the buckets may hold. A value goes as one message, and 1 MiB is what a NATS server takes unless told otherwise.
-const (
-	maxValue     = 1<<20 - 4<<10 // leaves room for headers
-	maxLastBytes = 1 << 30       // 10,000 devices at 100 KiB
-)
+// maxValue is how many bytes a value may have. It goes as one message, 1 MiB is what a NATS server takes unless told
+// otherwise, and headers need room. So a bucket holds at most 1 MiB for each key.
+const maxValue = 1<<20 - 4<<10
 
 // timeout bounds one request to JetStream whose caller gave no deadline.
 const timeout = 15 * time.Second
@@ -99,7 +97,8 @@ func openEmbedded(ctx context.Context, o Options) (*Bus, error) {
 }
 
 func openExternal(ctx context.Context, o Options) (*Bus, error) {
-	opts := []nats.Option{nats.MaxReconnects(-1)}
+	opts := []nats.Option{nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1)} // what cannot be sent fails now, and is not sent later behind the caller's back
 	if o.User != "" {
 		opts = append(opts, nats.UserInfo(o.User, o.Password.Reveal()))
 	}
@@ -150,7 +149,7 @@ func (b *Bus) open(ctx context.Context, o Options, url string, opts ...nats.Opti
 	if b.seen, err = openBucket(ctx, js, bucketConfig{name: o.Name + "_seen", about: "What is remembered of each device over restarts.", replicas: o.Replicas}); err != nil {
 		return err
 	}
-	if b.last, err = openBucket(ctx, js, bucketConfig{name: o.Name + "_last", about: "The last snapshot of each target. May be deleted.", replicas: o.Replicas, maxBytes: maxLastBytes, disposable: true}); err != nil {
+	if b.last, err = openBucket(ctx, js, bucketConfig{name: o.Name + "_last", about: "The last snapshot of each target. May be deleted.", replicas: o.Replicas, disposable: true}); err != nil {
 		return err
 	}
 	if b.ledger, err = openLedger(ctx, b.conn, js, o.Name, o.Replicas); err != nil {
@@ -172,8 +171,7 @@ func (b *Bus) open(ctx context.Context, o Options, url string, opts ...nats.Opti
 // Seen is the bucket of what is remembered over restarts, by device.
 func (b *Bus) Seen() *Bucket { return b.seen }
 
-// Last is the bucket of the last snapshots, by target. It is disposable: its values may be lost with the power, and
-// it holds 1 GiB at most.
+// Last is the bucket of the last snapshots, by target. It is disposable: its latest values may be lost with the power.
 func (b *Bus) Last() *Bucket { return b.last }
 
 // Ledger is the ledger's log.
