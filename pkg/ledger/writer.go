@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -67,6 +66,10 @@ func (w *Writer) Head(ctx context.Context) (Head, error) {
 // are one atomic batch; more are split, never between a record and one Tied to it, and those written before an error
 // are returned with it.
 func (w *Writer) Append(ctx context.Context, at time.Time, records ...Record) ([]Entry, error) {
+	bare, err := bodies(at, records)
+	if err != nil {
+		return nil, err
+	}
 	batches, err := split(records)
 	if err != nil {
 		return nil, err
@@ -78,20 +81,18 @@ func (w *Writer) Append(ctx context.Context, at time.Time, records ...Record) ([
 	if w.stale != nil {
 		return nil, fmt.Errorf("the ledger has to be read again after: %w", w.stale)
 	}
-	var written []Entry
-	for _, b := range batches {
-		entries, end, err := chain(w.head, at, b)
-		if err != nil {
-			return written, err
-		}
-		if err := w.log.Append(ctx, w.head.Seq, entries); err != nil {
+	written := 0
+	for _, n := range batches {
+		batch := bare[written : written+n]
+		end := w.head.chain(batch)
+		if err := w.log.Append(ctx, w.head.Seq, batch); err != nil {
 			w.stale = err
-			return written, fmt.Errorf("append %d entries after ledger entry %d: %w", len(entries), w.head.Seq, err)
+			return bare[:written], fmt.Errorf("append %d entries after ledger entry %d: %w", n, w.head.Seq, err)
 		}
 		w.head = end
-		written = append(written, entries...)
+		written += n
 	}
-	return written, nil
+	return bare, nil
 }
 
 func (w *Writer) read(ctx context.Context, f func(Entry) error) error {
@@ -123,40 +124,45 @@ func (w *Writer) take(ctx context.Context) error {
 
 func (w *Writer) give() { w.turn <- struct{}{} }
 
-// chain makes entries of the records, continuing from h, and returns the new end.
-func chain(h Head, at time.Time, records []Record) ([]Entry, Head, error) {
-	entries := make([]Entry, 0, len(records))
-	for _, r := range records {
+// bodies makes entries that are not chained yet.
+func bodies(at time.Time, records []Record) ([]Entry, error) {
+	entries := make([]Entry, len(records))
+	for i, r := range records {
 		body, err := json.Marshal(r.Body)
 		if err != nil {
-			return nil, h, fmt.Errorf("write a ledger entry of kind %s: %w", r.Kind, err)
+			return nil, fmt.Errorf("write a ledger entry of kind %s: %w", r.Kind, err)
 		}
-		e := Entry{Seq: h.Seq + 1, At: at.UTC(), Kind: r.Kind, Body: body, Prev: h.Hash}
-		e.Hash = e.Sum()
-		h = Head{Seq: e.Seq, Hash: e.Hash}
-		entries = append(entries, e)
+		entries[i] = Entry{At: at.UTC().Round(0), Kind: r.Kind, Body: body}
 	}
-	return entries, h, nil
+	return entries, nil
 }
 
-var errTied = errors.New("more than can be written as one batch are tied together")
+// chain numbers and hashes entries to follow h, in place, and returns the new end.
+func (h Head) chain(entries []Entry) Head {
+	for i := range entries {
+		e := &entries[i]
+		e.Seq, e.Prev = h.Seq+1, h.Hash
+		e.Hash = e.Sum()
+		h = Head{Seq: e.Seq, Hash: e.Hash}
+	}
+	return h
+}
 
-// split cuts records into batches of at most MaxBatch, before records that are not tied.
-func split(records []Record) ([][]Record, error) {
-	var batches [][]Record
-	for len(records) > MaxBatch {
-		cut := MaxBatch
-		for cut > 0 && records[cut].Tied {
-			cut--
+var errTied = fmt.Errorf("more than %d ledger entries are tied together", MaxBatch)
+
+// split returns the sizes of the batches: at most MaxBatch each, and none ends before a tied record.
+func split(records []Record) ([]int, error) {
+	var sizes []int
+	for len(records) > 0 {
+		n := min(len(records), MaxBatch)
+		for n < len(records) && n > 0 && records[n].Tied {
+			n--
 		}
-		if cut == 0 {
+		if n == 0 {
 			return nil, errTied
 		}
-		batches = append(batches, records[:cut])
-		records = records[cut:]
+		sizes = append(sizes, n)
+		records = records[n:]
 	}
-	if len(records) > 0 {
-		batches = append(batches, records)
-	}
-	return batches, nil
+	return sizes, nil
 }
