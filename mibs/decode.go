@@ -28,7 +28,7 @@ func (l *loader) profile(doc *document) *Profile {
 		oids: map[string]string{}, scalars: map[string]int{}, tables: map[string]int{}, enums: map[string]*yaml.Node{},
 		enumAt: map[string]reader{}, kinds: l.kinds,
 	}}
-	docs := l.closure(doc, nil)
+	docs := l.closure(doc, nil, nil)
 	parts := make([]parts, len(docs))
 	for i, d := range docs {
 		parts[i] = d.parts(p, d == doc)
@@ -63,13 +63,15 @@ func (l *loader) profile(doc *document) *Profile {
 	return p
 }
 
-// closure lists the document and what it includes, the included first.
-func (l *loader) closure(doc *document, path []*document) []*document {
+// closure adds to out the document and what it includes, the included first, each once. path is how it was reached.
+func (l *loader) closure(doc *document, path, out []*document) []*document {
 	if slices.Contains(path, doc) {
 		doc.r.errorf(doc.root, "%s includes itself", doc.name)
-		return nil
+		return out
 	}
-	var out []*document
+	if slices.Contains(out, doc) {
+		return out
+	}
 	for _, n := range doc.include {
 		other := l.fragments[n.Value]
 		if other == nil {
@@ -77,11 +79,7 @@ func (l *loader) closure(doc *document, path []*document) []*document {
 			continue
 		}
 		other.used = true
-		for _, d := range l.closure(other, append(path, doc)) {
-			if !slices.Contains(out, d) {
-				out = append(out, d)
-			}
-		}
+		out = l.closure(other, append(slices.Clone(path), doc), out)
 	}
 	return append(out, doc)
 }
