@@ -55,11 +55,9 @@ type Poll struct {
 type Outlet struct {
 	Name        string
 	Kind        OutletKind
-	URL         secret.Text            // where to send; pagerduty: empty for PagerDuty's own address
-	Key         secret.Text            // pagerduty's routing key
-	Headers     map[string]secret.Text // of a webhook's requests
-	MinSeverity finding.Severity       // the least that is sent
-	Timeout     time.Duration          // of one request
+	URL         secret.Text      // where to send; pagerduty: empty for PagerDuty's own address
+	Key         secret.Text      // pagerduty's routing key; what signs a webhook's requests, where set
+	MinSeverity finding.Severity // the least that is sent
 	TLS         collectors.TLS
 }
 

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sparewatch/sparewatch/pkg/topology"
+)
+
+// Mistake is one thing that is wrong, where, and what to write instead.
+type Mistake struct {
+	File    string
+	Line    int // 0: the whole file
+	What    string
+	Instead string
+}
+
+func (m Mistake) Error() string {
+	s := m.File
+	if m.Line > 0 {
+		s = fmt.Sprintf("%s:%d", m.File, m.Line)
+	}
+	s += ": " + m.What
+	if m.Instead != "" {
+		s += "; " + m.Instead
+	}
+	return s
+}
+
+// Mistakes are all mistakes of one configuration, one a line, in the order of files and lines.
+type Mistakes []Mistake
+
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i := range m {
+		lines[i] = m[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// maxMistakes is how many are listed: who has more has made one mistake many times.
+const maxMistakes = 200
+
+// place is where something was written.
+type place struct {
+	file string
+	line int
+}
+
+func (p place) position() topology.Position {
+	return topology.Position(fmt.Sprintf("%s:%d", p.file, p.line))
+}
+
+func (p place) String() string { return string(p.position()) }
+
+// book takes down mistakes and warnings; a mistake that is noted twice stands once.
+type book struct {
+	mistakes Mistakes
+	seen     map[Mistake]bool
+	warnings []Mistake
+}
+
+func (b *book) wrong(at place, instead, format string, args ...any) {
+	m := Mistake{File: at.file, Line: at.line, What: fmt.Sprintf(format, args...), Instead: instead}
+	if b.seen == nil {
+		b.seen = map[Mistake]bool{}
+	}
+	if !b.seen[m] {
+		b.seen[m] = true
+		b.mistakes = append(b.mistakes, m)
+	}
+}
+
+func (b *book) warn(at place, instead, format string, args ...any) {
+	b.warnings = append(b.warnings, Mistake{File: at.file, Line: at.line, What: fmt.Sprintf(format, args...), Instead: instead})
+}
+
+// err is nil or the Mistakes, in order. order gives a file's rank.
+func (b *book) err(order map[string]int) error {
+	if len(b.mistakes) == 0 {
+		return nil
+	}
+	inOrder(b.mistakes, order)
+	if more := len(b.mistakes) - maxMistakes; more > 0 {
+		last := b.mistakes[maxMistakes-1]
+		return append(b.mistakes[:maxMistakes:maxMistakes], Mistake{File: last.File, What: fmt.Sprintf("... and %d mistakes more", more)})
+	}
+	return b.mistakes
+}
+
+func (b *book) warningLines(order map[string]int) []string {
+	inOrder(b.warnings, order)
+	var lines []string
+	for _, w := range b.warnings {
+		if s := w.Error(); !slices.Contains(lines, s) {
+			lines = append(lines, s)
+		}
+	}
+	return lines
+}
+
+func inOrder(m []Mistake, order map[string]int) {
+	slices.SortStableFunc(m, func(a, b Mistake) int {
+		if a.File != b.File {
+			return order[a.File] - order[b.File]
+		}
+		return a.Line - b.Line
+	})
+}
+
+// didYouMean is "did you mean X?" for the nearest of the known words, or else otherwise.
+func didYouMean(word string, known []string, otherwise string) string {
+	if near := nearest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return otherwise
+}
+
+// nearest is the known word that differs from word by at most a third of its letters (one in three, two in six), or "".
+func nearest(word string, known []string) string {
+	lower := strings.ToLower(word)
+	best, bestAt := "", 0
+	for _, k := range known {
+		kl := strings.ToLower(k)
+		most := max(1, min(len(lower), len(kl))/3)
+		if most > 3 {
+			most = 3
+		}
+		d := distance(lower, kl, most)
+		if strings.ReplaceAll(lower, "-", "_") == strings.ReplaceAll(kl, "-", "_") {
+			d = 0
+		}
+		if d <= most && (best == "" || d < bestAt) {
+			best, bestAt = k, d
+		}
+	}
+	return best
+}
+
+// distance is the edit distance of two words (with neighbours swapped as one edit), or most+1 where it is greater.
+func distance(a, b string, most int) int {
+	if len(a)-len(b) > most || len(b)-len(a) > most {
+		return most + 1
+	}
+	before, last, this := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		this[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			this[j] = min(last[j]+1, this[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				this[j] = min(this[j], before[j-2]+1)
+			}
+		}
+		before, last, this = last, this, before
+	}
+	return last[len(b)]
+}
+
+// oneOf is "a, b or c".
+func oneOf(words []string) string {
+	switch len(words) {
+	case 0:
+		return ""
+	case 1:
+		return words[0]
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
