@@ -354,7 +354,7 @@ func TestSharedParent(t *testing.T) {
 	}
 }
 
-func TestBudgetEndsHonestly(t *testing.T) {
+func TestManyCuts(t *testing.T) {
 	// Twelve trains of twelve parts each: 12^12 minimal cut sets, all of order 12.
 	var b Builder
 	var trains []Node
@@ -376,11 +376,30 @@ func TestBudgetEndsHonestly(t *testing.T) {
 	if want := new(big.Int).Exp(big.NewInt(12), big.NewInt(12), nil); !all.Exact || all.Count().Cmp(want) != 0 {
 		t.Errorf("%v cuts, exact %v", all.Count(), all.Exact)
 	}
-	few := v.MinCuts(Question{Top: top, Budget: 30})
-	if few.Exact || few.ExactUpTo >= 12 || few.Count().Sign() != 0 {
+}
+
+func TestBudgetEndsHonestly(t *testing.T) {
+	var b Builder
+	var of []Node
+	for range 20 {
+		of = append(of, b.Add())
+	}
+	top := b.AddGate()
+	b.Require(top, 11, of...)
+	s, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := NewSolver(s)
+	all := v.MinCuts(Question{Top: top})
+	if want := new(big.Int).Binomial(20, 10); !all.Exact || all.Count().Cmp(want) != 0 {
+		t.Errorf("%v cuts, exact %v", all.Count(), all.Exact)
+	}
+	few := v.MinCuts(Question{Top: top, Budget: 60})
+	if few.Exact || few.ExactUpTo >= 10 || few.Count().Sign() != 0 {
 		t.Errorf("with a small budget: exact %v up to %d, %v cuts", few.Exact, few.ExactUpTo, few.Count())
 	}
-	spares := v.Spares(Question{Top: top, Budget: 30})
+	spares := v.Spares(Question{Top: top, Budget: 60})
 	if !spares.AtLeast || spares.N != few.ExactUpTo {
 		t.Errorf("with a small budget: %+v, cuts exact up to %d", spares, few.ExactUpTo)
 	}

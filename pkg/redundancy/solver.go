@@ -4,63 +4,53 @@ package redundancy
 // It keeps its working memory between questions; it belongs to one goroutine.
 type Solver struct {
 	s *Structure
-	// local[n] is n's place in the cone at hand, if seen[n] == walk.
-	local []int32
+	// fails[n] is n's failure in the cone at hand, if seen[n] == walk.
+	fails []Ref
 	seen  []uint32
 	walk  uint32
 }
 
 // NewSolver returns a Solver for s.
 func NewSolver(s *Structure) *Solver {
-	return &Solver{s: s, local: make([]int32, s.Len()), seen: make([]uint32, s.Len())}
+	return &Solver{s: s, fails: make([]Ref, s.Len()), seen: make([]uint32, s.Len())}
 }
 
 // MinCuts finds the minimal cut sets of q.Top among what may fail, given what has failed.
 func (v *Solver) MinCuts(q Question) *Cuts {
 	c := v.cone(q)
-	if c.top <= always {
-		return constantCuts(c.top)
-	}
-	if cuts, ok := c.minCuts(q.order(), q.budget()); ok {
-		return cuts
-	}
-	best := &Cuts{sets: newZBDD(2), root: zempty} // exact up to order 0: Top is up
-	for order := 1; order < q.order(); order++ {
-		cuts, ok := c.minCuts(order, q.budget())
-		if !ok {
-			break
-		}
-		best = cuts
-		best.Exact = false
-	}
-	return best
-}
-
-func constantCuts(top fref) *Cuts {
-	c := &Cuts{Exact: true, ExactUpTo: AnyOrder, sets: newZBDD(2), root: zempty}
-	if top == always {
-		c.root = zunit
-	}
-	return c
+	cuts := c.tree.MinCuts(c.top, q.Order, q.Budget)
+	cuts.names = c.events
+	return cuts
 }
 
 // Spares says how many more failures q.Top survives, given what has failed.
 func (v *Solver) Spares(q Question) Spares {
 	c := v.cone(q)
 	switch c.top {
-	case always:
+	case True:
 		return Spares{N: -1}
-	case never:
+	case False:
 		return Spares{None: true}
+	}
+	s := c.tree.shape(c.top)
+	switch s.constant {
+	case True:
+		return Spares{N: -1}
+	case False:
+		if s.units == nil {
+			return Spares{None: true}
+		}
 	}
 	order := 1
 	for ; order <= q.order(); order++ {
-		cuts, ok := c.minCuts(order, q.budget())
+		fs, ok := s.families(order, q.budget())
 		if !ok {
 			break
 		}
-		if cuts.root != zempty {
-			return Spares{N: order - 1}
+		if fs.units[len(fs.units)-1].root != zempty {
+			if least := fs.sizes()[len(fs.units)-1][fs.units[len(fs.units)-1].root].least; least <= order {
+				return Spares{N: least - 1}
+			}
 		}
 	}
 	return Spares{N: order - 1, AtLeast: true}

@@ -1,9 +1,6 @@
 package redundancy
 
-import (
-	"math/big"
-	"slices"
-)
+import "slices"
 
 // zbdd is a store of zero-suppressed decision diagrams: families of sets of variables, equal families being one node.
 // All families here are minimal: no set contains another. Variables are numbered from 0 and tested in that order.
@@ -11,6 +8,7 @@ import (
 //
 // Operations recurse no deeper than there are variables.
 type zbdd struct {
+	weight []int32 // by variable: what it counts towards an order; nil: 1 each
 	vars   []int32 // the terminals are past every variable
 	lo, hi []zref  // families of sets without and with the variable
 
@@ -192,13 +190,13 @@ func (z *zbdd) without(f, g zref) zref {
 // and is the minimal sets among the unions of a set of f and one of g, those of at most order elements.
 func (z *zbdd) and(f, g zref, order int32) zref {
 	switch {
-	case f == zempty || g == zempty:
+	case f == zempty || g == zempty || order < 0:
 		return zempty
 	case f == zunit:
 		return z.trunc(g, order)
 	case g == zunit || f == g:
 		return z.trunc(f, order)
-	case order <= 0:
+	case order == 0:
 		return zempty // neither holds the empty set, since families are minimal
 	}
 	if f > g {
@@ -207,12 +205,9 @@ func (z *zbdd) and(f, g zref, order int32) zref {
 	if r, ok := z.cached(opAnd+order, f, g); ok {
 		return r
 	}
-	rest := order
-	if order != AnyOrder {
-		rest--
-	}
 	var r zref
 	vf, vg := z.vars[f], z.vars[g]
+	rest := z.rest(order, min(vf, vg))
 	switch {
 	case vf < vg:
 		lo := z.and(z.lo[f], g, order)
@@ -228,106 +223,61 @@ func (z *zbdd) and(f, g zref, order int32) zref {
 	return z.keep(opAnd+order, f, g, r)
 }
 
+// rest is what is left of order with variable v taken.
+func (z *zbdd) rest(order, v int32) int32 {
+	switch {
+	case order == AnyOrder:
+		return AnyOrder
+	case z.weight == nil:
+		return order - 1
+	}
+	return order - z.weight[v]
+}
+
 // trunc is the sets of f of at most order elements.
 func (z *zbdd) trunc(f zref, order int32) zref {
 	switch {
+	case order < 0:
+		return zempty
 	case f <= zunit || order == AnyOrder:
 		return f
-	case order <= 0:
+	case order == 0:
 		return zempty // a minimal family that holds the empty set is zunit
 	}
 	// The order stands where other operations have a family; it cannot be mistaken for one, op being different.
 	if r, ok := z.cached(opTrunc, f, zref(order)); ok {
 		return r
 	}
-	r := z.node(z.vars[f], z.trunc(z.lo[f], order), z.trunc(z.hi[f], order-1))
+	r := z.node(z.vars[f], z.trunc(z.lo[f], order), z.trunc(z.hi[f], z.rest(order, z.vars[f])))
 	return z.keep(opTrunc, f, zref(order), r)
 }
 
-// reachable are the nodes of f, children first, without the terminals.
-func (z *zbdd) reachable(f zref) []zref {
-	if f <= zunit {
-		return nil
-	}
-	seen := map[zref]bool{f: true}
-	nodes := []zref{f}
-	for done := 0; done < len(nodes); done++ {
-		for _, child := range [2]zref{z.lo[nodes[done]], z.hi[nodes[done]]} {
-			if child > zunit && !seen[child] {
-				seen[child] = true
-				nodes = append(nodes, child)
-			}
+// atLeast is the minimal sets, of at most order, that are unions of sets of k or more of the families.
+func (z *zbdd) atLeast(k int32, of []zref, order int32) zref {
+	// From the last variables to the first: adding in front is cheap.
+	slices.SortStableFunc(of, func(f, g zref) int { return int(z.vars[g]) - int(z.vars[f]) })
+	reach := make([]zref, k+1) // reach[j]: j or more of those looked at so far
+	reach[0] = zunit
+	for i, f := range of {
+		left := int32(len(of) - 1 - i)
+		// No more than i+1 so far; what cannot become k any more is not needed.
+		for j := min(k, int32(i)+1); j >= max(1, k-left); j-- {
+			reach[j] = z.or(reach[j], z.and(reach[j-1], f, order))
 		}
 	}
-	slices.SortFunc(nodes, func(a, b zref) int { return int(a) - int(b) }) // a node is made after its children
-	return nodes
+	return reach[k]
 }
 
-// countByOrder is the number of sets of f with 0, 1, 2 ... elements.
-func (z *zbdd) countByOrder(f zref) []*big.Int {
-	counts := map[zref][]*big.Int{zempty: nil, zunit: {big.NewInt(1)}}
-	for _, n := range z.reachable(f) {
-		lo, hi := counts[z.lo[n]], counts[z.hi[n]]
-		sum := make([]*big.Int, max(len(lo), len(hi)+1))
-		for i := range sum {
-			sum[i] = new(big.Int)
-			if i < len(lo) {
-				sum[i].Add(sum[i], lo[i])
-			}
-			if i > 0 && i <= len(hi) {
-				sum[i].Add(sum[i], hi[i-1])
-			}
-		}
-		counts[n] = sum
+// formula is the minimal sets that make the unit's gate f true, or false if negated, given those of its operands.
+func (z *zbdd) formula(f formula, negated bool, operand func(Ref) zref, order int32) zref {
+	of := make([]zref, len(f.of))
+	k := f.k
+	sign := Ref(0)
+	if negated {
+		k, sign = int32(len(of))-k+1, 1
 	}
-	return counts[f]
-}
-
-// eachByOrder yields the sets of f, smaller ones first.
-func (z *zbdd) eachByOrder(f zref, names []Node, yield func([]Node) bool) {
-	// least and most are the sizes of the smallest and the largest set of a family.
-	type sizes struct{ least, most int }
-	size := map[zref]sizes{zempty: {terminal, -1}, zunit: {0, 0}}
-	for _, n := range z.reachable(f) {
-		lo, hi := size[z.lo[n]], size[z.hi[n]]
-		size[n] = sizes{min(lo.least, hi.least+1), max(lo.most, hi.most+1)}
+	for i, r := range f.of {
+		of[i] = operand(r ^ sign)
 	}
-	// One set at a time: a frame is a node and the step at which to go on with it.
-	type frame struct {
-		f    zref
-		step int
-	}
-	for order := size[f].least; order <= size[f].most; order++ {
-		var set []Node
-		stack := []frame{{f, 0}}
-		for len(stack) > 0 {
-			at := &stack[len(stack)-1]
-			left := order - len(set)
-			if at.step == 2 && at.f > zunit {
-				set = set[:len(set)-1]
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			if at.step == 0 && (left < size[at.f].least || left > size[at.f].most) {
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			if at.f == zunit {
-				found := slices.Clone(set)
-				slices.Sort(found)
-				if !yield(found) {
-					return
-				}
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			at.step++
-			if at.step == 1 {
-				stack = append(stack, frame{z.lo[at.f], 0})
-			} else {
-				set = append(set, names[z.vars[at.f]])
-				stack = append(stack, frame{z.hi[at.f], 0})
-			}
-		}
-	}
+	return z.atLeast(k, of, order)
 }

@@ -1,0 +1,175 @@
+package redundancy
+
+import "errors"
+
+// ErrBudget is returned where the work would need more decision diagram nodes than allowed.
+var ErrBudget = errors.New("model too hard for the budget")
+
+// Compiled is a formula of a Tree as decision diagrams, one for each of its modules: exact, and quick to ask for any
+// probabilities and any set of failures. It never changes.
+type Compiled struct {
+	units  []compiled // those that others stand on first; the last is the top
+	events int
+	// top is the constant that the formula is, if there are no units; otherwise True where it is the negation of the last
+	// unit.
+	top Ref
+}
+
+// compiled is one unit's diagram, without what is not reachable.
+type compiled struct {
+	vars  []variable // by level
+	nodes []bnode    // nodes[0] is the terminal; others come after their children
+	root  bref
+	// ordering that won, and how many nodes were made with it
+	ordering string
+	made     int
+}
+
+// Compile finds, for each module of top, a variable order with which the decision diagram is small, and builds it. The
+// budget is the most nodes that may be made for one module with one order; 0: DefaultBudget. The error is ErrBudget.
+func (t *Tree) Compile(top Ref, budget int) (*Compiled, error) {
+	if budget <= 0 {
+		budget = DefaultBudget
+	}
+	shape := t.shape(top)
+	c := &Compiled{events: t.events, top: shape.constant}
+	for i := range shape.units {
+		u, err := shape.compile(i, budget)
+		if err != nil {
+			return nil, err
+		}
+		c.units = append(c.units, u)
+	}
+	return c, nil
+}
+
+// shape is a formula tidied and split into modules.
+type shape struct {
+	tree     *Tree
+	units    []unit
+	number   map[int]int // of a unit by its root
+	constant Ref         // see Compiled.top
+}
+
+func (t *Tree) shape(top Ref) *shape {
+	t, top = t.tidy(top)
+	if top.constant() {
+		return &shape{tree: t, constant: top}
+	}
+	t, top = t.group(top)
+	s := &shape{tree: t, number: map[int]int{}}
+	s.units, _ = t.units(top)
+	for i, u := range s.units {
+		s.number[u.root] = i
+	}
+	if s.units[len(s.units)-1].negated != top.negated() {
+		s.constant = True
+	}
+	return s
+}
+
+// variables names what a unit's variables are, in the given order.
+func (s *shape) variables(u *unit, order []int32) []variable {
+	vars := make([]variable, len(order))
+	for level, v := range order {
+		node := u.vars[v]
+		if f := s.tree.nodes[node]; f.kind == event {
+			vars[level] = variable(f.k)
+		} else {
+			vars[level] = variable(^s.number[node])
+		}
+	}
+	return vars
+}
+
+// compile races the orderings: all with a small budget, then all with a larger one, and so on, until one is done.
+func (s *shape) compile(unit, budget int) (compiled, error) {
+	u := &s.units[unit]
+	orders := make([][]int32, len(orderings))
+	for limit := min(budget, 1<<12); ; limit = min(8*limit, budget) {
+		var best compiled
+		for i, o := range orderings {
+			if orders[i] == nil {
+				orders[i] = o.of(u)
+			}
+			c, ok := u.compile(orders[i], limit)
+			if ok && (best.nodes == nil || len(c.nodes) < len(best.nodes)) {
+				c.ordering = o.name
+				c.vars = s.variables(u, orders[i])
+				best = c
+			}
+			if ok && (len(u.gates) < 2 || limit > 1<<16) {
+				break
+			}
+		}
+		if best.nodes != nil {
+			return best, nil
+		}
+		if limit == budget {
+			return compiled{}, ErrBudget
+		}
+	}
+}
+
+func recoverBudget(ok *bool) {
+	if p := recover(); p != nil {
+		if _, budget := p.(errBudget); !budget {
+			panic(p)
+		}
+		*ok = false
+	}
+}
+
+// compile builds the unit's diagram with the given order, unless that takes more than budget.
+func (u *unit) compile(order []int32, budget int) (c compiled, ok bool) {
+	defer recoverBudget(&ok)
+	b := newBDD(budget)
+	at := make([]bref, len(u.vars)+len(u.gates))
+	for level, v := range order {
+		at[v] = b.variable(int32(level))
+	}
+	for g, f := range u.gates {
+		at[len(u.vars)+g] = b.formula(f, func(r Ref) bref { return at[r.node()] ^ bref(r&1) })
+	}
+	root := at[len(at)-1]
+	if u.negated {
+		root ^= 1
+	}
+	return b.keep(root), true
+}
+
+// keep copies what is reachable from root.
+func (b *bdd) keep(root bref) compiled {
+	at := make([]int32, len(b.nodes)) // new place plus one
+	at[0] = 1
+	reach := make([]bool, len(b.nodes))
+	reach[root>>1] = true
+	count := 1
+	for n := len(b.nodes) - 1; n > 0; n-- { // a node is made after its children
+		if reach[n] {
+			count++
+			reach[b.nodes[n].lo>>1] = true
+			reach[b.nodes[n].hi>>1] = true
+		}
+	}
+	c := compiled{nodes: make([]bnode, 1, count), made: len(b.nodes)}
+	c.nodes[0].level = terminal
+	move := func(f bref) bref { return bref(at[f>>1]-1)<<1 | f&1 }
+	for n := 1; n < len(b.nodes); n++ {
+		if reach[n] {
+			at[n] = int32(len(c.nodes) + 1)
+			c.nodes = append(c.nodes, bnode{b.nodes[n].level, move(b.nodes[n].lo), move(b.nodes[n].hi)})
+		}
+	}
+	c.root = move(root)
+	return c
+}
+
+// Size is the number of decision diagram nodes.
+func (c *Compiled) Size() int {
+	size := 0
+	for _, u := range c.units {
+		size += len(u.nodes)
+	}
+	return size
+}

@@ -1,0 +1,215 @@
+package redundancy
+
+import (
+	"math/big"
+	"slices"
+)
+
+// families are minimal cut sets in the shape of the tree's modules: per unit a zero-suppressed decision diagram whose
+// variables are basic events and other units. A variable that is a unit stands for each of that unit's sets in turn.
+type families struct {
+	units []family // those that others stand on first; the last is the top
+	order int      // sets of more elements than this don't count
+}
+
+// family is one unit's diagram, without what is not reachable; nodes come after their children.
+type family struct {
+	vars  []variable // by level
+	nodes []znode    // nodes[i] is zref i+2's
+	root  zref
+}
+
+type znode struct {
+	level  int32
+	lo, hi zref
+}
+
+// variable is a basic event by number, or unit number ^v.
+type variable int32
+
+func (v variable) unit() (int, bool) { return int(^v), v < 0 }
+
+// keepFamily copies what is reachable from root.
+func (z *zbdd) keepFamily(root zref, vars []variable) family {
+	f := family{vars: vars, root: root}
+	if root <= zunit {
+		return f
+	}
+	at := make(map[zref]zref)
+	at[root] = 0
+	found := []zref{root}
+	for done := 0; done < len(found); done++ {
+		for _, child := range [2]zref{z.lo[found[done]], z.hi[found[done]]} {
+			if _, again := at[child]; !again && child > zunit {
+				at[child] = 0
+				found = append(found, child)
+			}
+		}
+	}
+	slices.Sort(found) // a node is made after its children
+	at[zempty], at[zunit] = zempty, zunit
+	for i, n := range found {
+		at[n] = zref(i + 2)
+		f.nodes = append(f.nodes, znode{z.vars[n], at[z.lo[n]], at[z.hi[n]]})
+	}
+	f.root = at[root]
+	return f
+}
+
+// polynomial is a number of sets by number of elements.
+type polynomial []*big.Int
+
+func (p polynomial) plus(q polynomial) polynomial {
+	if len(p) < len(q) {
+		p, q = q, p
+	}
+	sum := slices.Clone(p)
+	for i, n := range q {
+		sum[i] = new(big.Int).Add(p[i], n)
+	}
+	return sum
+}
+
+// times drops what is beyond order.
+func (p polynomial) times(q polynomial, order int) polynomial {
+	if len(p) == 0 || len(q) == 0 {
+		return nil
+	}
+	product := make(polynomial, min(len(p)+len(q)-1, order+1))
+	var term big.Int
+	for i := range product {
+		product[i] = new(big.Int)
+	}
+	for i, a := range p {
+		for j, b := range q {
+			if i+j < len(product) && a.Sign() != 0 && b.Sign() != 0 {
+				product[i+j].Add(product[i+j], term.Mul(a, b))
+			}
+		}
+	}
+	return product
+}
+
+// shift is p times q where q is one set of one element.
+func (p polynomial) shift(order int) polynomial {
+	if len(p) == 0 {
+		return nil
+	}
+	shifted := make(polynomial, 1, len(p)+1)
+	shifted[0] = new(big.Int)
+	shifted = append(shifted, p...)
+	return shifted[:min(len(shifted), order+1)]
+}
+
+// countByOrder is the number of sets with 0, 1, 2 ... elements.
+func (fs families) countByOrder() polynomial {
+	one := polynomial{big.NewInt(1)}
+	units := make([]polynomial, len(fs.units))
+	for u, f := range fs.units {
+		counts := make([]polynomial, len(f.nodes)+2)
+		counts[zunit] = one
+		for i, n := range f.nodes {
+			hi := counts[n.hi]
+			if below, is := f.vars[n.level].unit(); is {
+				hi = hi.times(units[below], fs.order)
+			} else {
+				hi = hi.shift(fs.order)
+			}
+			counts[i+2] = counts[n.lo].plus(hi)
+		}
+		units[u] = counts[f.root]
+	}
+	count := units[len(units)-1]
+	for len(count) > 0 && count[len(count)-1].Sign() == 0 {
+		count = count[:len(count)-1]
+	}
+	return count
+}
+
+// sizes are those of the smallest and the largest set of a family; least is more than most if there is none.
+type sizes struct{ least, most int }
+
+func (fs families) sizes() [][]sizes {
+	const none = 1 << 30
+	bySet := make([][]sizes, len(fs.units))
+	for u, f := range fs.units {
+		size := make([]sizes, len(f.nodes)+2)
+		size[zempty] = sizes{none, -none}
+		for i, n := range f.nodes {
+			taken := sizes{1, 1}
+			if below, is := f.vars[n.level].unit(); is {
+				taken = bySet[below][fs.units[below].root]
+			}
+			lo, hi := size[n.lo], size[n.hi]
+			size[i+2] = sizes{
+				least: min(lo.least, hi.least+taken.least, none),
+				most:  max(lo.most, hi.most+taken.most, -none),
+			}
+		}
+		bySet[u] = size
+	}
+	return bySet
+}
+
+// pending is a family from which a set is still to be chosen, and what is to be chosen from after it.
+type pending struct {
+	unit int
+	f    zref
+	next *pending
+	// least and most elements that all choices from here on add
+	least, most int
+}
+
+// each yields the sets as numbers of basic events, smaller sets first. The slice is reused.
+func (fs families) each(yield func([]int) bool) {
+	size := fs.sizes()
+	choose := func(unit int, f zref, next *pending) *pending {
+		p := &pending{unit: unit, f: f, next: next, least: size[unit][f].least, most: size[unit][f].most}
+		if next != nil {
+			p.least += next.least
+			p.most += next.most
+		}
+		return p
+	}
+	top := len(fs.units) - 1
+	whole := choose(top, fs.units[top].root, nil)
+	type frame struct {
+		at   *pending
+		size int // of the set so far
+	}
+	for order := max(0, whole.least); order <= min(whole.most, fs.order); order++ {
+		var set []int
+		stack := []frame{{whole, 0}}
+		for len(stack) > 0 {
+			at := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			set = set[:at.size]
+			p := at.at
+			for p != nil && p.f == zunit {
+				p = p.next
+			}
+			if p == nil {
+				if len(set) == order && !yield(set) {
+					return
+				}
+				continue
+			}
+			if left := order - len(set); left < p.least || left > p.most {
+				continue
+			}
+			n := fs.units[p.unit].nodes[p.f-2]
+			v := fs.units[p.unit].vars[n.level]
+			if n.lo != zempty {
+				stack = append(stack, frame{choose(p.unit, n.lo, p.next), len(set)})
+			}
+			rest := choose(p.unit, n.hi, p.next)
+			if below, is := v.unit(); is {
+				stack = append(stack, frame{choose(below, fs.units[below].root, rest), len(set)})
+			} else {
+				set = append(set, int(v))
+				// what is on the stack below may cut the set shorter, and this frame comes first
+				stack = append(stack, frame{rest, len(set)})
+			}
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package redundancy
+
+import (
+	"iter"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// AnyOrder is the ExactUpTo of an answer that holds the minimal cut sets of every order.
+const AnyOrder = math.MaxInt32
+
+// Cuts are minimal cut sets: the smallest sets of failures that take something down. If it is down already, the only one
+// is the empty set. There may be very many; they are kept as decision diagrams.
+type Cuts struct {
+	// Exact: everything that was asked for is there. Otherwise the budget ended the work at ExactUpTo.
+	Exact bool
+	// ExactUpTo: every minimal cut set of this order or less is there, and no others; AnyOrder: all of them.
+	ExactUpTo int
+
+	sets  families
+	names []Node // by number of the basic event
+}
+
+// MinCuts finds the minimal cut sets of top, of at most order elements (0: any number), as numbers of basic events. For
+// a tree that is not coherent they are those of its coherent hull: the minimal sets of events that suffice for top while
+// no other event happens. The budget is as in Question.
+func (t *Tree) MinCuts(top Ref, order, budget int) *Cuts {
+	if order <= 0 {
+		order = AnyOrder
+	}
+	if budget <= 0 {
+		budget = DefaultBudget
+	}
+	s := t.shape(top)
+	if s.units == nil || s.constant == True {
+		return constantCuts(s.constant)
+	}
+	cuts := &Cuts{ExactUpTo: 0, sets: families{units: []family{{}}}} // top is not true by itself
+	if fs, ok := s.families(order, budget); ok {
+		cuts.sets, cuts.ExactUpTo, cuts.Exact = fs, order, true
+		return cuts
+	}
+	for k := 1; k < order; k++ {
+		fs, ok := s.families(k, budget)
+		if !ok {
+			break
+		}
+		cuts.sets, cuts.ExactUpTo = fs, k
+	}
+	return cuts
+}
+
+func constantCuts(top Ref) *Cuts {
+	c := &Cuts{Exact: true, ExactUpTo: AnyOrder, sets: families{units: []family{{root: zempty}}}}
+	if top == True {
+		c.sets.units[0].root = zunit
+	}
+	return c
+}
+
+// families finds the minimal sets of at most order of all units, unless one takes more than budget.
+func (s *shape) families(order, budget int) (families, bool) {
+	fs := families{order: order}
+	least := make([]int32, len(s.units)) // elements in the smallest set of a unit
+	for i := range s.units {
+		f, ok := s.family(i, int32(order), least, budget)
+		if !ok {
+			return families{}, false
+		}
+		fs.units = append(fs.units, f)
+		least[i] = int32(min(fs.sizes()[i][f.root].least, AnyOrder))
+	}
+	return fs, true
+}
+
+func (s *shape) family(i int, order int32, least []int32, budget int) (family, bool) {
+	u := &s.units[i]
+	weigh := func(vars []variable) []int32 {
+		if order == AnyOrder {
+			return nil
+		}
+		weight := make([]int32, len(vars))
+		for level, v := range vars {
+			weight[level] = 1
+			if below, is := v.unit(); is {
+				weight[level] = least[below]
+			}
+		}
+		return weight
+	}
+	if order < 8 {
+		for _, o := range []int{0, 3} {
+			ord := orderings[o].of(u)
+			vars := s.variables(u, ord)
+			if f, ok := u.family(ord, vars, weigh(vars), order, budget); ok {
+				return f, true
+			}
+		}
+	}
+	c, err := s.compile(i, budget)
+	if err != nil {
+		return family{}, false
+	}
+	return c.minimalSets(order, weigh(c.vars), budget)
+}
+
+// family builds the minimal sets from the variables up, without a binary decision diagram: quick where order is low.
+func (u *unit) family(ord []int32, vars []variable, weight []int32, order int32, budget int) (f family, ok bool) {
+	defer recoverBudget(&ok)
+	needed, coherent := u.polarities()
+	if !coherent {
+		return family{}, false
+	}
+	z := newZBDD(budget)
+	z.weight = weight
+	at := make([][2]zref, len(u.vars)+len(u.gates)) // plain and negated
+	for level, v := range ord {
+		at[v][0] = z.trunc(z.single(int32(level)), order)
+	}
+	operand := func(r Ref) zref { return at[r.node()][r&1] }
+	for g, f := range u.gates {
+		n := len(u.vars) + g
+		for sign := range 2 {
+			if needed[n][sign] {
+				at[n][sign] = z.formula(f, sign == 1, operand, order)
+			}
+		}
+	}
+	root := at[len(at)-1][0]
+	if u.negated {
+		root = at[len(at)-1][1]
+	}
+	return z.keepFamily(root, vars), true
+}
+
+// polarities says, by number, whether a variable or gate is needed plain and negated; the unit is coherent if no
+// variable is needed negated and there is no exclusive or.
+func (u *unit) polarities() (needed [][2]bool, coherent bool) {
+	needed = make([][2]bool, len(u.vars)+len(u.gates))
+	sign := 0
+	if u.negated {
+		sign = 1
+	}
+	needed[len(needed)-1][sign] = true
+	for g := len(u.gates) - 1; g >= 0; g-- {
+		f := u.gates[g]
+		if f.kind == xor {
+			return nil, false
+		}
+		for _, r := range f.of {
+			for sign := range 2 {
+				if needed[len(u.vars)+g][sign] {
+					needed[r.node()][sign^int(r&1)] = true
+				}
+			}
+		}
+	}
+	for v := range u.vars {
+		if needed[v][1] {
+			return nil, false
+		}
+	}
+	return needed, true
+}
+
+// Down says whether it is down already.
+func (c *Cuts) Down() bool { return c.sets.units[len(c.sets.units)-1].root == zunit }
+
+// Count is the number of minimal cut sets.
+func (c *Cuts) Count() *big.Int {
+	all := new(big.Int)
+	for _, n := range c.ByOrder() {
+		all.Add(all, n)
+	}
+	return all
+}
+
+// ByOrder is the number of minimal cut sets of order 0, 1, 2 ... up to the largest there is. Order 0 is 1 only when it
+// is down already.
+func (c *Cuts) ByOrder() []*big.Int { return c.sets.countByOrder() }
+
+// All are the minimal cut sets, those of lower order first, each sorted by node. The slice is the caller's.
+func (c *Cuts) All() iter.Seq[[]Node] {
+	return func(yield func([]Node) bool) {
+		c.sets.each(func(events []int) bool {
+			set := make([]Node, len(events))
+			for i, e := range events {
+				set[i] = Node(e)
+				if c.names != nil {
+					set[i] = c.names[e]
+				}
+			}
+			slices.Sort(set)
+			return yield(set)
+		})
+	}
+}
+
+// Smallest are at most limit minimal cut sets of the smallest order there is.
+func (c *Cuts) Smallest(limit int) [][]Node {
+	var sets [][]Node
+	for set := range c.All() {
+		if len(sets) == limit || len(sets) > 0 && len(set) > len(sets[0]) {
+			break
+		}
+		sets = append(sets, set)
+	}
+	return sets
+}
