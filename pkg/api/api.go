@@ -1,4 +1,5 @@
-// Package api serves what the daemon knows as JSON over HTTP, and has the client that asks for it.
+// Package api serves what the daemon knows as JSON over HTTP, has the client that asks for it, and gives the JSON of
+// `inspect`.
 //
 //	GET /api/v1/status                          Status: services, groups, findings, incidents, targets
 //	GET /api/v1/simulate?fail=ID&fail=ID        engine.Simulation: what would be lost
