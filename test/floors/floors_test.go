@@ -27,7 +27,7 @@ var floors = []struct {
 }{
 	{7, []string{"cmd/sparewatch"}},
 	{6, []string{"pkg/app"}},
-	{5, []string{"pkg/config"}},
+	{5, []string{"pkg/config", "pkg/term"}},
 	{4, []string{"collectors/*", "pkg/notify/*", "pkg/export/*", "pkg/api", "pkg/web", "pkg/poll", "pkg/lab", "pkg/capture"}},
 	{3, []string{"collectors", "pkg/notify", "pkg/engine", "pkg/baseline", "pkg/bus"}},
 	{2, []string{"pkg/state", "pkg/incident"}},

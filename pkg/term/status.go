@@ -1,0 +1,336 @@
+package term
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/incident"
+)
+
+// Status prints how it stands: services with what they have left, incidents, other findings, groups and targets that
+// are not as they should be.
+func (p *Printer) Status(s *api.Status) {
+	p.Line("%s", p.paint(strong, s.Site+": "+summary(s)))
+	if !s.Settled {
+		p.Line("%s", p.paint(unsure, "The daemon is still getting to know its devices; what was open before stays open."))
+	}
+	if len(s.Services) > 0 {
+		p.Heading("Services: how many more failures each survives")
+		p.Services(s.Services)
+	}
+	byKey := map[finding.Key]*finding.Finding{}
+	for i := range s.Findings {
+		byKey[s.Findings[i].Key] = &s.Findings[i]
+	}
+	if len(s.Incidents) > 0 {
+		p.Heading("Open incidents")
+		for _, inc := range s.Incidents {
+			p.Incident(inc, byKey, s.Now)
+		}
+	}
+	p.standing(s)
+	p.otherGroups(s.Groups)
+	p.targets(s)
+}
+
+// summary is the first line: what a person needs to know before reading on.
+func summary(s *api.Status) string {
+	var down, out, some, unknown []string
+	for i := range s.Services {
+		sv := &s.Services[i]
+		switch {
+		case sv.Spares != nil && *sv.Spares < 0:
+			down = append(down, sv.Name)
+		case sv.State == engine.Lost, sv.State == engine.Insufficient:
+			out = append(out, sv.Name)
+		case sv.State == engine.Degraded:
+			some = append(some, sv.Name)
+		case sv.State == engine.StateUnknown:
+			unknown = append(unknown, sv.Name)
+		}
+	}
+	var words []string
+	say := func(names []string, what string) {
+		if len(names) > 0 {
+			words = append(words, what+" "+strings.Join(names, ", "))
+		}
+	}
+	say(down, "down:")
+	say(out, "no spare left:")
+	say(some, "lost a spare:")
+	say(unknown, "unknown:")
+	if n := len(s.Incidents); n > 0 {
+		words = append(words, count(n, "incident")+" open")
+	}
+	if len(words) == 0 {
+		return "nothing is known to be wrong"
+	}
+	return strings.Join(words, "; ")
+}
+
+// Services prints one line a service.
+func (p *Printer) Services(all []engine.Service) {
+	var rows [][]cell
+	for i := range all {
+		s := &all[i]
+		left := cell{s.Left(), normal}
+		if s.SparesWorst != nil && (s.Spares == nil || *s.SparesWorst != *s.Spares) {
+			left.text += " (at worst " + engine.Count(s.SparesWorst) + " overall)"
+		}
+		var weakest cell
+		if w := s.WeakestLink(); w != "" {
+			weakest = cell{"goes down with " + w, dim}
+		}
+		rows = append(rows, []cell{stateCell(s.State), {s.Name, strong}, {fmt.Sprintf("tier %d", s.Tier), dim}, left, weakest})
+	}
+	p.rows(rows)
+}
+
+// Incident prints one incident with its cause, what the services have left, and what to do.
+func (p *Printer) Incident(inc incident.Incident, byKey map[finding.Key]*finding.Finding, now time.Time) {
+	p.Line("  %s %s", p.paint(severityTone(inc.Severity), inc.Severity.String()+":"), p.paint(strong, clean(inc.Title)))
+	p.Line("    %s", p.paint(dim, fmt.Sprintf("for %s, since %s; incident %s", age(now.Sub(inc.Opened)), inc.Opened.UTC().Format("2006-01-02 15:04:05 UTC"), inc.ID)))
+	root := byKey[inc.Root]
+	if root == nil {
+		p.Line("    What opened it cannot be judged now; it stays open until it can.")
+		return
+	}
+	p.Finding(root)
+	if n := len(inc.Findings) - 1; n > 0 {
+		p.Line("    %s under it", count(n, "consequence"))
+	}
+}
+
+// Finding prints cause, evidence, what the services have left, and what to do; not the summary.
+func (p *Printer) Finding(f *finding.Finding) {
+	const shown = 4
+	for _, c := range f.Causes {
+		p.Line("    cause: %s: %s", c.ID, clean(c.Why))
+	}
+	for i, e := range f.Evidence {
+		if i == shown && !p.o.All {
+			p.Line("    %s", p.paint(dim, fmt.Sprintf("and %d more seen (--all)", len(f.Evidence)-shown)))
+			break
+		}
+		p.Line("    %s", p.paint(dim, "seen: "+clean(e)))
+	}
+	for _, i := range f.Impacts {
+		p.Line("    %s has left: %s", p.paint(strong, i.Service.Local()), engine.Left(i))
+	}
+	if f.Remedy != "" {
+		p.Line("    do: %s", clean(f.Remedy))
+	}
+}
+
+// standing prints the findings that belong to no incident and hang under nothing, one line each.
+func (p *Printer) standing(s *api.Status) {
+	told := map[finding.Key]bool{}
+	for _, inc := range s.Incidents {
+		for _, k := range inc.Findings {
+			told[k] = true
+		}
+	}
+	var rows [][]cell
+	blind := 0
+	for i := range s.Findings {
+		f := &s.Findings[i]
+		switch {
+		case told[f.Key] || f.Under != "":
+		case f.Rule == finding.BlindSpot && !p.o.All:
+			blind++
+		default:
+			rows = append(rows, []cell{{f.Severity.String(), severityTone(f.Severity)}, {clean(f.Summary), normal}})
+		}
+	}
+	if len(rows)+blind == 0 {
+		return
+	}
+	p.Heading("Standing findings")
+	p.rows(rows)
+	if blind > 0 {
+		p.Line("  %s that the model leans on and nobody observes (--all)", count(blind, "thing"))
+	}
+}
+
+func (p *Printer) otherGroups(all []engine.Group) {
+	n := map[engine.State]int{}
+	var rows [][]cell
+	for i := range all {
+		g := &all[i]
+		n[g.State]++
+		if p.o.All || g.State != engine.Full && g.State != engine.None {
+			rows = append(rows, []cell{stateCell(g.State), {string(g.ID), normal}, spares(g), needs(g), {clean(g.Why), normal}})
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b []cell) int { return int(b[0].tone) - int(a[0].tone) })
+	var words []string
+	for _, st := range []engine.State{engine.Insufficient, engine.Lost, engine.Degraded, engine.StateUnknown, engine.None, engine.Full} {
+		if n[st] > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n[st], st))
+		}
+	}
+	p.Heading("Groups: " + strings.Join(words, ", "))
+	p.rows(rows)
+}
+
+func (p *Printer) targets(s *api.Status) {
+	var rows [][]cell
+	for i := range s.Targets {
+		t := &s.Targets[i]
+		c := cell{"✓ answers", good}
+		switch {
+		case t.LastTry == nil:
+			c = cell{"? not read yet", unsure}
+		case t.Silent:
+			c = cell{"? silent", warning}
+		case t.Missed > 0:
+			c = cell{"? missed " + count(t.Missed, "poll"), unsure}
+		}
+		if c.tone == good && !p.o.All {
+			continue
+		}
+		when, why := "never answered", ""
+		if t.LastGood != nil {
+			when = "answered " + age(s.Now.Sub(*t.LastGood)) + " ago"
+		}
+		if len(t.Errors) > 0 {
+			why = clean(t.Errors[0].Error)
+			if t.Errors[0].Hint != "" {
+				why += " (" + clean(t.Errors[0].Hint) + ")"
+			}
+		}
+		rows = append(rows, []cell{c, {t.Device, strong}, {clean(t.URL), normal}, {when, dim}, {why, normal}})
+	}
+	if len(rows) == 0 {
+		p.Line("\nAll %s answer.", count(len(s.Targets), "target"))
+		return
+	}
+	p.Heading("Targets")
+	p.rows(rows)
+}
+
+// Exit is the exit code of status: BadNews while something pages, or a service or group has lost a spare.
+func Exit(s *api.Status) int {
+	bad := func(st engine.State) bool {
+		return st == engine.Degraded || st == engine.Lost || st == engine.Insufficient
+	}
+	if len(s.Incidents) > 0 || slices.ContainsFunc(s.Services, func(v engine.Service) bool { return bad(v.State) }) ||
+		slices.ContainsFunc(s.Groups, func(g engine.Group) bool { return bad(g.State) }) {
+		return api.BadNews
+	}
+	return api.Fine
+}
+
+// Simulation prints what would be lost.
+func (p *Printer) Simulation(s *engine.Simulation) {
+	p.Line("%s", p.paint(strong, "If "+ids(s.Fail)+" failed now: "+effect(s)))
+	p.changes("Services", s.Services)
+	p.changes("Groups", s.Groups)
+	if n := len(s.Down); n > 0 && p.o.All {
+		p.Heading("Would stop working with it")
+		for _, id := range s.Down {
+			p.Line("  %s", id)
+		}
+	} else if n > 0 {
+		p.Line("\n%s would stop working with it (--all)", count(n, "component"))
+	}
+}
+
+func effect(s *engine.Simulation) string {
+	var lost []string
+	for _, c := range s.Services {
+		if c.Lost {
+			lost = append(lost, c.Name)
+		}
+	}
+	switch {
+	case len(lost) > 0:
+		return strings.Join(lost, ", ") + " would be down."
+	case len(s.Services) > 0:
+		return "nothing would be down; " + count(len(s.Services), "service") + " would have less left."
+	case len(s.Groups) > 0:
+		return "no service would notice; " + count(len(s.Groups), "group") + " would have less left."
+	}
+	return "nothing that is known would have less left."
+}
+
+func (p *Printer) changes(title string, all []engine.Change) {
+	if len(all) == 0 {
+		return
+	}
+	p.Heading(title)
+	var rows [][]cell
+	for i := range all {
+		c := &all[i]
+		name := c.Name
+		if name == "" {
+			name = string(c.ID)
+		}
+		rows = append(rows, []cell{stateCell(c.Before.State), {"->", dim}, stateCell(c.After.State), {name, strong}, {leftWords(c.Before) + " -> " + leftWords(c.After), normal}})
+	}
+	p.rows(rows)
+}
+
+func leftWords(v engine.Verdict) string {
+	s := engine.Service{Spares: v.Spares, By: v.By}
+	words := s.Left()
+	if v.By == nil {
+		words = strings.TrimSuffix(words, " overall")
+	}
+	if v.SparesWorst != nil && (v.Spares == nil || *v.SparesWorst != *v.Spares) {
+		words += " (at worst " + engine.Count(v.SparesWorst) + ")"
+	}
+	return words
+}
+
+// Gate prints the answer, its reasons and what it presumes.
+func (p *Printer) Gate(g *engine.Gate) {
+	answer := map[int]cell{0: {"yes, safe even in the worst case", good}, 1: {"no, unsafe even in the best case", bad}}[g.Verdict]
+	if answer.text == "" {
+		answer = cell{"no answer: it depends on what is not known", unsure}
+	}
+	p.Line("%s %s", p.paint(strong, "May "+ids(g.Fail)+" be taken down now?"), p.paint(answer.tone, answer.text))
+	for _, r := range g.Reasons {
+		p.Line("  %s", clean(r))
+	}
+	for _, s := range g.Settle {
+		p.Line("  would settle it: %s", clean(s))
+	}
+	if len(g.Presumed) > 0 {
+		p.Line("  presumed working, because nobody observes it: %s", ids(g.Presumed))
+	}
+	p.changes("Services", g.Effect.Services)
+}
+
+func ids(all []component.ID) string {
+	words := make([]string, len(all))
+	for i, id := range all {
+		words[i] = string(id)
+	}
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+	return strings.Join(words, "")
+}
+
+func age(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
