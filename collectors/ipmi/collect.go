@@ -68,7 +68,7 @@ func (c *conversation) read(ctx context.Context, scope collectors.Scope, sn *sna
 		}
 	}
 	s := c.session
-	s.budget = s.requests + c.limits.Requests
+	s.budget, s.room = s.requests+c.limits.Requests, s.bytes+c.limits.Bytes
 	m := machine{device: c.target.Device}
 
 	data, err := s.do(ctx, request{netFn: netFnChassis, cmd: cmdGetChassisStatus})
@@ -121,7 +121,19 @@ func (c *conversation) read(ctx context.Context, scope collectors.Scope, sn *sna
 		}
 	}
 	sn.Components, sn.Claims = parse(m)
+	c.bound(sn)
 	return nil
+}
+
+// bound keeps the snapshot within the target's limit on components; claims name only what is left.
+func (c *conversation) bound(sn *snapshot.Snapshot) {
+	most := c.limits.Components
+	if most <= 0 || len(sn.Components) <= most {
+		return
+	}
+	sn.Errors = append(sn.Errors, snapshot.Error{At: c.target.URL, Class: snapshot.ClassLimit,
+		Error: fmt.Sprintf("%d components, the limit is %d: the rest was left out", len(sn.Components), most)})
+	sn.Components, sn.Claims = sn.Components[:most], sn.Claims[:0]
 }
 
 // inventory keeps the SDR repository: it is read once, and again when its stamp moved.
@@ -162,7 +174,7 @@ func (c *conversation) login(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.budget = c.limits.Requests
+	s.budget, s.room = c.limits.Requests, c.limits.Bytes
 	can, err := s.capabilities(ctx, u.privilege)
 	if err != nil {
 		_ = s.close(ctx)

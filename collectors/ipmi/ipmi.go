@@ -7,6 +7,7 @@
 package ipmi
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -45,10 +46,10 @@ func (Collector) Open(t collectors.Target) (collectors.Session, error) {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	limits := t.Limits
-	if limits.Requests == 0 {
-		limits = collectors.DefaultLimits()
-	}
+	limits, usual := t.Limits, collectors.DefaultLimits()
+	limits.Requests = cmp.Or(limits.Requests, usual.Requests)
+	limits.Bytes = cmp.Or(limits.Bytes, usual.Bytes)
+	limits.Components = cmp.Or(limits.Components, usual.Components)
 	return &conversation{
 		target: t, address: net.JoinHostPort(u.Hostname(), port), timeout: timeout, limits: limits,
 		suites: []types.CipherSuiteID{types.CipherSuiteID17, types.CipherSuiteID3},

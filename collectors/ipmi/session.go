@@ -38,10 +38,11 @@ type session struct {
 	received window
 	rqSeq    byte // 6 bits
 
-	requests int // sent, retries included
-	budget   int // requests may not pass it; 0: no bound
-	bytes    int64
-	dropped  int // datagrams that did not verify
+	requests int   // sent, retries included
+	budget   int   // requests may not pass it; 0: no bound
+	bytes    int64 // received
+	room     int64 // bytes may not pass it; 0: no bound
+	dropped  int   // datagrams that did not verify
 	buffer   [2048]byte
 }
 
@@ -50,7 +51,7 @@ var (
 	errAuth     = errors.New("the BMC refuses this user or password")
 	errNoAnswer = errors.New("no answer")
 	errNoSuite  = errors.New("the BMC refuses this cipher suite")
-	errBudget   = errors.New("this poll's bound on requests is reached")
+	errBudget   = errors.New("this poll's bound on requests or bytes is reached")
 )
 
 // user is who logs in.
@@ -420,7 +421,7 @@ func (s *session) exchange(ctx context.Context, packet func() ([]byte, error), a
 		if err := s.conn.SetDeadline(deadline); err != nil {
 			return err
 		}
-		if s.budget > 0 && s.requests >= s.budget {
+		if s.budget > 0 && s.requests >= s.budget || s.room > 0 && s.bytes >= s.room {
 			return errBudget
 		}
 		s.requests++
