@@ -17,6 +17,8 @@ type Agent struct {
 	MaxSize int
 	// MaxRepetitions bounds what one GETBULK yields however much it asks for; 0 is 100.
 	MaxRepetitions int
+	// Alive, where given, is asked before each answer: a device without power gives none.
+	Alive func() bool
 
 	faults   atomic.Pointer[SNMPFaults]
 	requests atomic.Int64
@@ -52,7 +54,7 @@ func (a *Agent) Requests() int { return int(a.requests.Load()) }
 // and where a fault wants silence.
 func (a *Agent) Answer(datagram []byte) []byte {
 	m, err := decodeRequest(datagram)
-	if err != nil || a.Community != "" && m.community != a.Community {
+	if err != nil || a.Community != "" && m.community != a.Community || a.Alive != nil && !a.Alive() {
 		return nil
 	}
 	n := a.requests.Add(1)

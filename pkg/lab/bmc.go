@@ -29,6 +29,9 @@ type BMC struct {
 	MaxSessions int
 	// Expand makes the service answer $expand although its root doesn't offer it.
 	Expand bool
+	// Alive, where given, is asked before each answer and connection: a device without power closes both, and forgets
+	// its sessions.
+	Alive func() bool
 
 	requests atomic.Int64
 	flying   atomic.Int64
@@ -87,6 +90,9 @@ func (b *BMC) DropSessions() {
 
 // ServeHTTP answers one request.
 func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !b.alive() {
+		panic(http.ErrAbortHandler)
+	}
 	b.requests.Add(1)
 	now := b.flying.Add(1)
 	defer b.flying.Add(-1)
@@ -112,6 +118,14 @@ func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed, "OperationNotAllowed", "This service only answers what it is asked.")
 	}
+}
+
+func (b *BMC) alive() bool {
+	if b.Alive == nil || b.Alive() {
+		return true
+	}
+	b.DropSessions()
+	return false
 }
 
 func (b *BMC) get(w http.ResponseWriter, r *http.Request, at string) {

@@ -46,6 +46,7 @@ func ServeRedfish(addr string, b *BMC, cert *tls.Certificate) (*RedfishServer, e
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
+	at = powered{at, b}
 	s := &RedfishServer{BMC: b, at: at, done: make(chan struct{})}
 	s.http = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	if cert != Plain {
@@ -61,6 +62,25 @@ func ServeRedfish(addr string, b *BMC, cert *tls.Certificate) (*RedfishServer, e
 		_ = s.http.Serve(at) // it ends when it is closed
 	}()
 	return s, nil
+}
+
+// powered takes no connections for a device without power.
+type powered struct {
+	net.Listener
+	b *BMC
+}
+
+func (l powered) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil || l.b.alive() {
+			return c, err
+		}
+		if t, ok := c.(*net.TCPConn); ok {
+			_ = t.SetLinger(0) // a reset, as nothing is there to say goodbye
+		}
+		_ = c.Close()
+	}
 }
 
 // Addr is where the service listens.

@@ -32,8 +32,8 @@ func NewObjects(base []recording.Object) *Objects { return &Objects{base: base} 
 // Set gives an object a value, adding it where there is none.
 func (t *Objects) Set(oid recording.OID, v recording.Value) { t.put(oid, own{value: v}) }
 
-// Live gives an object a value that is made each time it is read. f is called with no lock held but the reader's and
-// must not call back.
+// Live gives an object a value that is made each time it is read; the zero Value takes it away for that time. f is
+// called without a lock held.
 func (t *Objects) Live(oid recording.OID, f func() recording.Value) { t.put(oid, own{live: f}) }
 
 // Delete takes an object away.
@@ -109,7 +109,8 @@ func (o own) read() (recording.Value, bool) {
 	case o.gone:
 		return recording.Value{}, false
 	case o.live != nil:
-		return o.live(), true
+		v := o.live()
+		return v, v.Type != 0
 	}
 	return o.value, true
 }

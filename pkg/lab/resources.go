@@ -56,7 +56,8 @@ func (r *Resources) Get(path string) (json.RawMessage, bool) {
 // Put gives a path a body: anything that encoding/json writes.
 func (r *Resources) Put(path string, body any) { r.put(path, resource{body: encode(body)}) }
 
-// Live gives a path a body that is made each time it is read; nil is answered with 404. f must not call back.
+// Live gives a path a body that is made each time it is read; nil is answered with 404. f is called
+// without a lock held.
 func (r *Resources) Live(path string, f func() any) { r.put(path, resource{live: f}) }
 
 // Delete takes a resource away.

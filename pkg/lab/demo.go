@@ -1,0 +1,134 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Config is the configuration of a daemon that watches the datacenter: every device with its URL and credentials, and
+// the cabling as it is declared. It says nothing of where the daemon keeps its state or listens; that may stand in
+// another file of the same folder.
+func (d *Datacenter) Config() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# A simulated datacenter on loopback: two UPSes, two feeds, two racks of six servers.
+site: lab
+poll: {states: 1s, inventory: 10s, timeout: 3s}
+
+credentials:
+  bmc:
+    user: %s
+    password: %q
+    tls: {fingerprint: %s}
+  agent: {community: %q}
+
+devices:
+`, d.opt.User, d.opt.Password, d.Fingerprint(), d.opt.Community)
+	for _, name := range d.Devices() {
+		kind, credentials := "host", "bmc"
+		switch {
+		case d.plant.ups[name] != nil:
+			kind, credentials = "ups", "agent"
+		case d.plant.pdus[name] != nil:
+			kind, credentials = "pdu", "agent"
+		}
+		fmt.Fprintf(&b, "  - {name: %s, kind: %s, url: %q, credentials: %s}\n", name, kind, d.URL(name), credentials)
+	}
+	b.WriteString(`
+topology:
+  utilities: [utility-a, utility-b]
+  feeds:
+    - {id: feed-a, fed_by: ups-a, breaker: {amps: 63, volts: 230, phases: 1}}
+    - {id: feed-b, fed_by: ups-b, breaker: {amps: 63, volts: 230, phases: 1}}
+  cables:
+    - "ups-[a,b]/inlet/1 <- utility-[a,b]"
+    - "pdu-[r12,r13]-a/inlet/1 <- feed-a"
+    - "pdu-[r12,r13]-b/inlet/1 <- feed-b"
+    - "srv-[101-106]/psu/1 <- pdu-r12-a/outlet/[1-6]"
+    - "srv-[101-106]/psu/2 <- pdu-r12-b/outlet/[1-6]"
+    - "srv-[107-112]/psu/1 <- pdu-r13-a/outlet/[1-6]"
+    - "srv-[107-112]/psu/2 <- pdu-r13-b/outlet/[1-6]"
+
+services:
+  - {name: payments, tier: 0, needs: {at_least: 2, of: [srv-101, srv-102, srv-103]}, rto: 15m}
+  - {name: search, tier: 1, needs: {at_least: 1, of: [srv-105, srv-111]}}
+  - {name: wiki, tier: 2, needs: srv-104}
+`)
+	return b.String()
+}
+
+// Step is one step of a script.
+type Step struct {
+	At     time.Duration // after the start
+	Words  string        // what happens, for the terminal; one line
+	Do     func() error  // makes it happen; nil where the step only speaks
+	About  string        // the component that it is about, as an id of the configuration; "" where there is none
+	Expect string        // what the daemon should have found one poll later; one line
+}
+
+// Script is what happens in the demo: each fault is undone before the next. It ends with everything well again, and
+// takes about two minutes.
+func (d *Datacenter) Script() []Step {
+	do := func(all ...func() error) func() error {
+		return func() error {
+			for _, f := range all {
+				if err := f(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return []Step{
+		{At: 0,
+			Words:  "Two racks, two feeds, twelve servers with two supplies each. Nothing is broken.",
+			Expect: "every group of supplies is full; wiki runs on one host and has no spare for it"},
+		{At: 8 * time.Second, About: "srv-103/psu/2",
+			Words:  "A supply dies in srv-103.",
+			Do:     func() error { return d.FailSupply("srv-103", 2) },
+			Expect: "srv-103 has no spare supply left; payments still survives the loss of a host"},
+		{At: 18 * time.Second, About: "srv-103/psu/2",
+			Words:  "The supply is replaced.",
+			Do:     func() error { return d.InsertSupply("srv-103", 2) },
+			Expect: "srv-103 is full again"},
+		{At: 26 * time.Second, About: "ups-b/ups/1",
+			Words:  "The street's power fails on side B.",
+			Do:     func() error { return d.LoseUtility("utility-b") },
+			Expect: "ups-b carries its load from the battery: nothing is lost yet, and it will be"},
+		{At: 36 * time.Second, About: "ups-b/ups/1",
+			Words:  "The street's power is back.",
+			Do:     func() error { return d.RestoreUtility("utility-b") },
+			Expect: "ups-b runs normally"},
+		{At: 44 * time.Second, About: "lab/feed/feed-b",
+			Words:  "Feed B is lost: the breaker behind ups-b opens.",
+			Do:     func() error { return d.LoseFeed("feed-b") },
+			Expect: "one cause, feed-b, with eleven supplies under it; the second supply of srv-105 keeps its input although it is declared on that feed: its cord hangs elsewhere"},
+		{At: 58 * time.Second, About: "lab/feed/feed-b",
+			Words:  "The breaker is closed again.",
+			Do:     func() error { return d.RestoreFeed("feed-b") },
+			Expect: "all supplies have their input again"},
+		{At: 66 * time.Second, About: "srv-105/psu/2",
+			Words:  "Somebody follows the second cord of srv-105, finds it on pdu-r12-a, and hangs it on pdu-r12-b where it belongs.",
+			Do:     func() error { return d.MoveCord("srv-105", 2, "pdu-r12-b", 5) },
+			Expect: "nothing changes in what is seen, until a feed is lost"},
+		{At: 74 * time.Second, About: "lab/feed/feed-a",
+			Words:  "Feed A is lost. Before that cord was moved, srv-105 would have gone with it.",
+			Do:     func() error { return d.LoseFeed("feed-a") },
+			Expect: "one cause, feed-a, with twelve supplies under it; every server runs on its second supply"},
+		{At: 88 * time.Second, About: "lab/feed/feed-a",
+			Words:  "Feed A is back.",
+			Do:     func() error { return d.RestoreFeed("feed-a") },
+			Expect: "all supplies have their input again"},
+		{At: 96 * time.Second, About: "srv-104/drive/1",
+			Words:  "A drive of srv-104 fails, and a fan of srv-108.",
+			Do:     do(func() error { return d.FailDrive("srv-104", 1) }, func() error { return d.FailFan("srv-108", 3) }),
+			Expect: "the mirror of srv-104 has no spare left, and wiki leans on it"},
+		{At: 106 * time.Second, About: "srv-104/drive/1",
+			Words:  "Both are replaced; the mirror fills the new drive.",
+			Do:     do(func() error { return d.ReplaceDrive("srv-104", 1) }, func() error { return d.ReplaceFan("srv-108", 3) }),
+			Expect: "the drive counts again when it holds its data, 20 seconds later"},
+		{At: 130 * time.Second,
+			Words:  "That was the script. The datacenter runs on.",
+			Expect: "everything is full again"},
+	}
+}
