@@ -474,7 +474,9 @@ func (r reader) reading(s scope, n *yaml.Node) Reading {
 		r.errorf(n, "a reading needs a name")
 	}
 	rd.Name = r.text(s, names, "name")
-	rd.Unit = r.text(s, f.take("unit"), "unit")
+	if rd.Unit = r.text(s, f.take("unit"), "unit"); rd.Unit == nil {
+		rd.Unit = Text{{Template: &Template{Parts: []Part{{Literal: "1"}}}}} // UCUM's dimensionless unit
+	}
 	rd.Phase = r.text(s, f.take("phase"), "phase")
 	r.numberFields(s, f, &rd.Value)
 	return rd

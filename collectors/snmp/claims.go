@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sparewatch/sparewatch/mibs"
@@ -47,11 +48,11 @@ func (b *builder) claims(e *reading, g *mibs.Group) {
 // claim reads one claim; ok is false where the device says nothing of it.
 func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool) {
 	name := e.text(g.ID, r)
-	if name == "" {
+	if groupName(name) == "" {
 		return snapshot.Claim{}, false
 	}
 	c := snapshot.Claim{
-		Group: component.NewID(b.device, component.Group, name), Kind: component.Kind(g.Kind), Raw: map[string]string{}, Members: []component.ID{},
+		Group: component.NewID(b.device, component.Group, groupName(name)), Kind: component.Kind(g.Kind), Raw: map[string]string{}, Members: []component.ID{},
 	}
 	first := len(b.out.Uses)
 	v := e.rule(g.State, r)
@@ -93,7 +94,21 @@ func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool
 	if level := raidLevel(e.text(g.RAID, r)); level != "" {
 		c.Raw["raid"] = level
 	}
+	if len(c.Members) == 0 && c.State == snapshot.ClaimFull {
+		return c, false // an empty set that calls itself whole says nothing
+	}
+	if n := max(c.Designed, len(c.Members)); len(c.Members) > 0 && c.Needed > n {
+		c.Raw["needed"] = strconv.Itoa(c.Needed) // more than there ever were: not a number to count with
+		c.Needed = 0
+	}
 	return c, len(c.Members) > 0 || c.State != snapshot.ClaimNone || c.Needed > 0
+}
+
+var unsafeInGroup = regexp.MustCompile(`[^A-Za-z0-9._:+@()=,/-]+`)
+
+// groupName keeps the words of a group's id ("drive-0"), of which a slot's would be taken off.
+func groupName(s string) string {
+	return clip(strings.Trim(unsafeInGroup.ReplaceAllString(s, "-"), "-"), maxLocal)
 }
 
 func appendNew(ids []component.ID, id component.ID) []component.ID {

@@ -325,7 +325,7 @@ func (e *reading) text(t mibs.Text, r *row) string {
 			s = item.Default
 		}
 		if s != "" {
-			return s
+			return clip(s, maxText)
 		}
 	}
 	return ""

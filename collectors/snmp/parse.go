@@ -214,7 +214,7 @@ func (b *builder) one(e *reading, profile int, rule *mibs.Component, r *row) {
 			b.out.Uses = b.out.Uses[:first]
 			return
 		}
-		c.ID = component.NewID(b.device, c.Kind, collectors.Slot(c.Kind, local))
+		c.ID = component.NewID(b.device, c.Kind, localID(c.Kind, local))
 	}
 	b.fill(e, rule, r, &c)
 	for i := first; i < len(b.out.Uses); i++ {
@@ -243,6 +243,10 @@ func (b *builder) one(e *reading, profile int, rule *mibs.Component, r *row) {
 	b.later = append(b.later, func() { b.links(e, rule, r, number) })
 }
 
+func localID(kind component.Kind, local string) string {
+	return clip(collectors.Slot(kind, local), maxLocal)
+}
+
 // fill reads everything about a component but its identity.
 func (b *builder) fill(e *reading, rule *mibs.Component, r *row, c *component.Component) {
 	c.Name = e.text(rule.Name, r)
@@ -251,7 +255,7 @@ func (b *builder) fill(e *reading, rule *mibs.Component, r *row, c *component.Co
 		c.Aliases = append(c.Aliases, e.p.Tables[r.table].Name+"."+r.index)
 	}
 	for _, t := range rule.Aliases {
-		if a := e.text(t, r); a != "" {
+		if a := e.text(t, r); a != "" && !slices.Contains(c.Aliases, a) {
 			c.Aliases = append(c.Aliases, a)
 		}
 	}
@@ -406,7 +410,7 @@ func (b *builder) targets(e *reading, t mibs.Target, r *row) []int {
 		return nil
 	}
 	kind := component.Kind(t.Kind)
-	if i, ok := b.byID[component.NewID(b.device, kind, collectors.Slot(kind, local))]; ok {
+	if i, ok := b.byID[component.NewID(b.device, kind, localID(kind, local))]; ok {
 		return []int{i}
 	}
 	return nil
@@ -464,10 +468,32 @@ func (b *builder) finish(data *Data) {
 			At: b.device, Error: fmt.Sprintf("the device has more than %d components; the rest was dropped", b.limit), Class: snapshot.ClassLimit,
 		})
 	}
-	for _, oid := range slices.SortedFunc(maps.Keys(data.Unread), CompareOIDs) {
-		b.out.Errors = append(b.out.Errors, snapshot.Error{At: oid, Error: data.Unread[oid].Error(), Class: snapshot.ClassPartial})
-	}
+	b.out.Errors = append(b.out.Errors, unreadErrors(data)...)
 }
+
+// unreadErrors makes one error of all objects that could not be read for the same reason.
+func unreadErrors(data *Data) []snapshot.Error {
+	var out []snapshot.Error
+	more := map[string]int{}
+	for _, oid := range slices.SortedFunc(maps.Keys(data.Unread), CompareOIDs) {
+		words := oneLine(data.Unread[oid].Error())
+		if more[words]++; more[words] == 1 {
+			out = append(out, snapshot.Error{At: oid, Error: words, Class: snapshot.ClassPartial})
+		}
+	}
+	for i := range out {
+		if n := more[out[i].Error]; n > 1 {
+			out[i].Error += fmt.Sprintf(" (and %d objects more)", n-1)
+		}
+	}
+	return out
+}
+
+// maxText bounds what one text of a device may hold, in bytes; maxLocal an id's last part.
+const (
+	maxText  = 500
+	maxLocal = 120
+)
 
 var conditions = map[string]component.Condition{
 	"ok": component.OK, "impaired": component.Impaired, "failed": component.Failed, "absent": component.Absent,
@@ -494,9 +520,16 @@ func settle(c *component.Component, v verdict) {
 			c.Attributes["power"] = "off"
 		}
 	}
-	c.Why = strings.Join(v.why, "; ")
-	if c.Condition == component.Unknown && c.Why == "" {
+	if c.Condition == component.Absent {
+		c.Predicted, c.Standby, c.Rebuilding = false, false, false
+	}
+	c.Why = clip(strings.Join(v.why, "; "), maxText)
+	switch {
+	case c.Why != "" || c.Condition == component.OK:
+	case c.Condition == component.Unknown:
 		c.Why = "the device says nothing of its condition"
+	default:
+		c.Why = "the device reports it " + c.Condition.String()
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/conformance"
 	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/recording"
@@ -169,6 +172,11 @@ func scoreOne(t *testing.T, set *mibs.Set, file, name string, note scoreNote) ta
 	}
 	if *scoreOnly != "" {
 		t.Log(describe(trial))
+	}
+	trial.Snapshot.Target, trial.Snapshot.At = "snmp://dev", time.Unix(1, 0)
+	for _, fault := range conformance.Faults(collectors.Target{Device: "dev"}, trial.Snapshot) {
+		s.differ++
+		s.lines = append(s.lines, "malformed: "+fault)
 	}
 	s.check(trial, note)
 	base := strings.TrimSuffix(strings.TrimSuffix(file, ".bz2"), filepath.Ext(strings.TrimSuffix(file, ".bz2")))

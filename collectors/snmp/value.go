@@ -65,10 +65,8 @@ func (v Value) Words() string {
 		return strconv.FormatUint(uint64(v.Int), 10)
 	case Float:
 		return strconv.FormatFloat(v.Num, 'g', -1, 64)
-	case String:
-		return printable(v.Text)
 	}
-	return v.Text
+	return printable(v.Text)
 }
 
 // printable drops padding and control characters; octets that are no UTF-8 are taken for Latin-1.

@@ -1,0 +1,333 @@
+// Package snmp reads devices over SNMP (v1, v2c, v3) by the profiles of package mibs.
+//
+// collect.go and its neighbours talk: client.go asks and checks answers, walk.go reads columns. parse.go is pure: what
+// was read and profiles in, a snapshot's content out. Try does the same with a recording.
+//
+// A device is asked once, by one GETNEXT, what it is and which trees it has; then only for what the profiles that match
+// name, and between inventories only for what changes. What could not be read is an error and its parts are unknown;
+// they never look absent.
+package snmp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/mibs"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+)
+
+// Collector opens sessions to SNMP agents.
+type Collector struct {
+	Profiles *mibs.Set // what is known of devices; see Builtin
+}
+
+// Builtin loads the profiles that come with the program, and then those in each folder of extra.
+func Builtin(extra ...mibs.Source) (*mibs.Set, error) {
+	return mibs.Load(Kinds(), append([]mibs.Source{{Name: "mibs/profiles", FS: mibs.Embedded()}}, extra...)...)
+}
+
+const defaultTimeout = 2 * time.Second // for one request
+
+// Open checks the URL and the credentials' protocols.
+func (c Collector) Open(t collectors.Target) (collectors.Session, error) {
+	u, err := url.Parse(t.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the URL of %s cannot be read: write snmp://host[:port]", t.Device) // its text may hold a community
+	}
+	s := &session{set: c.Profiles, target: t, host: u.Hostname(), port: 161}
+	switch {
+	case u.Scheme != "snmp":
+		return nil, fmt.Errorf("%s: an SNMP device is written snmp://host[:port]", u.Redacted())
+	case s.host == "":
+		return nil, fmt.Errorf("%s names no host: write snmp://host[:port]", u.Redacted())
+	case c.Profiles == nil:
+		return nil, errors.New("snmp: no profiles are loaded")
+	}
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("snmp://%s: %s is no port", u.Host, p)
+		}
+		s.port = uint16(n)
+	}
+	s.url = "snmp://" + u.Host
+	s.community = t.Credentials.Community.Reveal()
+	if u.User != nil {
+		s.community = u.User.Username()
+	}
+	if s.community == "" {
+		s.community = "public"
+	}
+	if s.version, s.usm, err = security(t.Credentials); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.url, err)
+	}
+	if s.target.Timeout == 0 {
+		s.target.Timeout = defaultTimeout
+	}
+	def := collectors.DefaultLimits()
+	l := &s.target.Limits
+	if l.Requests == 0 {
+		l.Requests = def.Requests
+	}
+	if l.Bytes == 0 {
+		l.Bytes = def.Bytes
+	}
+	if l.Components == 0 {
+		l.Components = def.Components
+	}
+	return s, nil
+}
+
+// session remembers of a device what it is, what it said last, and how it likes to be asked.
+type session struct {
+	set       *mibs.Set
+	target    collectors.Target
+	url       string // without secrets
+	host      string
+	port      uint16
+	community string
+	version   version
+	usm       *usm
+	tuning    tuning
+
+	known    bool // sys and profiles are valid
+	sys      mibs.System
+	profiles []*mibs.Profile
+	data     *Data // of the last poll; nil before the first full one
+	parsed   *Parsed
+}
+
+// Poll reads the device. The first poll is full, and so is one that finds rows come or gone.
+func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Snapshot {
+	start := time.Now()
+	snap := &snapshot.Snapshot{
+		Target: s.url, Collector: "snmp", Device: snapshot.Device{Name: s.target.Device},
+		Components: []component.Component{}, Claims: []snapshot.Claim{}, Links: []component.Link{}, Errors: []snapshot.Error{},
+	}
+	c, err := s.dial(ctx)
+	if err == nil {
+		err = s.poll(c, scope, snap)
+		c.close()
+		snap.Requests = c.requests
+	}
+	if err != nil {
+		snap.Reachable = false
+		snap.Components, snap.Claims, snap.Links = []component.Component{}, []snapshot.Claim{}, []component.Link{}
+		snap.Errors = append(snap.Errors, s.explain(err))
+	}
+	snap.At = time.Now()
+	snap.Took = snap.At.Sub(start)
+	return snap
+}
+
+func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapshot) error {
+	if scope == collectors.Full || !s.known || s.data == nil {
+		return s.full(c, snap)
+	}
+	data := &Data{Scalars: maps.Clone(s.data.Scalars), Columns: maps.Clone(s.data.Columns), Unread: map[string]error{}}
+	if err := s.read(c, data, true); err != nil {
+		return err
+	}
+	if changedRows(s.data, data) {
+		return s.full(c, snap)
+	}
+	s.finish(c, data, snap)
+	return nil
+}
+
+func (s *session) full(c *client, snap *snapshot.Snapshot) error {
+	sys, err := c.identify(s.set.Presence())
+	if err != nil {
+		return err
+	}
+	s.sys, s.profiles, s.known = sys, s.set.Match(sys), true
+	data := NewData()
+	if err := s.read(c, data, false); err != nil {
+		return err
+	}
+	s.finish(c, data, snap)
+	return nil
+}
+
+// finish turns what was read into the snapshot. Parts of columns that could not be read keep their place, unknown.
+func (s *session) finish(c *client, data *Data, snap *snapshot.Snapshot) {
+	p := Parse(s.target.Device, s.profiles, s.sys, data, Options{Limit: s.target.Limits.Components})
+	p.keepUnread(s.parsed, data)
+	if c.spent != nil {
+		p.Errors = append(p.Errors, snapshot.Error{At: s.url, Error: c.spent.Error(), Class: snapshot.ClassLimit})
+	}
+	p.nameUnknown(s.sys, s.profiles)
+	snap.Reachable = true
+	snap.Device = p.Device
+	snap.Components = append(snap.Components, p.Components...)
+	snap.Claims = append(snap.Claims, p.Claims...)
+	snap.Links = append(snap.Links, p.Links...)
+	snap.Errors = append(snap.Errors, p.Errors...)
+	for oid := range data.Unread {
+		if last := s.data; last != nil && data.Columns[oid] == nil && len(last.Columns[oid]) > 0 {
+			// The rows that were there are known for the next comparison, not for this snapshot.
+			data.Columns[oid] = []Cell{}
+		}
+	}
+	s.data, s.parsed = data, p
+}
+
+// changedRows reports whether any column that both polls read to its end has other rows.
+func changedRows(before, now *Data) bool {
+	for oid, cells := range now.Columns {
+		if now.Unread[oid] != nil || before.Unread[oid] != nil {
+			continue
+		}
+		if !slices.EqualFunc(cells, before.Columns[oid], func(a, b Cell) bool { return a.Index == b.Index }) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepUnread brings back, as unknown, parts that the last poll knew and whose columns this one could not read.
+func (p *Parsed) keepUnread(last *Parsed, data *Data) {
+	if last == nil || len(data.Unread) == 0 {
+		return
+	}
+	here := map[component.ID]bool{}
+	for _, c := range p.Components {
+		here[c.ID] = true
+	}
+	for _, c := range last.Components {
+		reason := firstUnread(last.Sources[c.ID], data)
+		if here[c.ID] || reason == nil {
+			continue
+		}
+		c.Status = component.Status{}
+		c.Why = "not read: " + reason.Error()
+		c.Readings = nil
+		p.Components = append(p.Components, c)
+		p.Sources[c.ID] = last.Sources[c.ID]
+		here[c.ID] = true
+	}
+	for _, l := range last.Links {
+		if here[l.From] && here[l.To] && !slices.Contains(p.Links, l) {
+			p.Links = append(p.Links, l)
+		}
+	}
+	for i := range p.Claims {
+		for _, old := range last.Claims {
+			if old.Group != p.Claims[i].Group {
+				continue
+			}
+			for _, m := range old.Members {
+				if here[m] {
+					p.Claims[i].Members = appendNew(p.Claims[i].Members, m)
+				}
+			}
+		}
+	}
+}
+
+func firstUnread(columns []string, data *Data) error {
+	for _, oid := range columns {
+		if err := data.Unread[oid]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameUnknown says what a device is that no profile speaks of.
+func (p *Parsed) nameUnknown(sys mibs.System, profiles []*mibs.Profile) {
+	if slices.ContainsFunc(profiles, func(p *mibs.Profile) bool { return !p.Standard || p.Class != "standard" }) {
+		return
+	}
+	descr := clip(printable(sys.Descr), 200)
+	if p.Device.Model == "" {
+		p.Device.Model = descr
+	}
+	var standard []string
+	for _, pr := range profiles {
+		standard = append(standard, pr.Title)
+	}
+	read := "and it answers none of the standard MIBs"
+	if standard != nil {
+		read = "read by " + strings.Join(standard, ", ")
+	}
+	object := sys.ObjectID
+	if object == "" {
+		object = "none"
+	}
+	p.Errors = append(p.Errors, snapshot.Error{
+		At: "sysObjectID", Error: fmt.Sprintf("no profile knows this device (sysObjectID %s, sysDescr %q), %s", object, descr, read),
+		Hint: "write a profile for it (mibs/README.md); try it with: sparewatch profile test FILE --against RECORDING", Class: snapshot.ClassPartial,
+	})
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
+
+// Close forgets what the session remembers; an agent holds nothing for us.
+func (s *session) Close(context.Context) error {
+	s.known, s.data, s.parsed = false, nil, nil
+	return nil
+}
+
+// explain turns the reason why nothing could be read into words with what to do.
+func (s *session) explain(err error) snapshot.Error {
+	e := snapshot.Error{At: s.url, Error: oneLine(err.Error()), Class: snapshot.ClassUnreachable}
+	var op *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		e.Hint = "check the host's name"
+	case errors.Is(err, errRefused):
+		e.Hint = "the port is closed: is SNMP switched on, and is it this port?"
+	case errors.Is(err, context.Canceled):
+		e.Error = "the poll was cancelled"
+	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded):
+		e.Error, e.Hint = s.silence()
+	case errors.Is(err, errAuth):
+		e.Class = snapshot.ClassAuth
+		e.Hint = "check user, protocols and keys of credential " + strconv.Quote(s.target.Credentials.Name)
+	case errors.Is(err, errGarbage):
+		e.Class = snapshot.ClassGarbage
+		e.Hint = "is this an SNMP agent?"
+	case errors.Is(err, errLimit):
+		e.Class = snapshot.ClassLimit
+	case errors.As(err, &op):
+		e.Hint = "check the address and the route to it"
+	}
+	return e
+}
+
+// silence says what an agent that does not answer may mean: without SNMPv3, a wrong community looks the same.
+func (s *session) silence() (words, hint string) {
+	waited := time.Duration(tries) * s.target.Timeout
+	at := net.JoinHostPort(s.host, strconv.Itoa(int(s.port)))
+	if s.version == v3 {
+		return fmt.Sprintf("no answer from %s within %s: nothing is there, something drops the packets, or the agent does not talk SNMPv3", at, waited),
+			"check address, firewall and that SNMPv3 is on; some agents are silent to a wrong privacy key too"
+	}
+	return fmt.Sprintf("no answer from %s within %s: nothing is there, something drops the packets, or the community is wrong (an agent is silent to a wrong one)", at, waited),
+		"check address, firewall, the agent's list of allowed managers, and the community"
+}
+
+func oneLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return clip(printable(s), 300)
+}
