@@ -64,20 +64,6 @@ type Change struct {
 	Notice *Notice `json:"-"`
 }
 
-// Notice is what people are to be told of one incident: that it is open or has got worse, or, where Incident.Resolved
-// is set, that it is over.
-type Notice struct {
-	At       time.Time
-	Why      string // "opened", "severity raised from warning to critical", ...
-	Incident Incident
-	Root     finding.Finding   // after a restart only what its key tells, where the finding is gone
-	Findings []finding.Finding // root first, then the worst consequences; at most MaxTold
-	More     int               // findings left out
-}
-
-// MaxTold is how many findings a Notice carries.
-const MaxTold = 50
-
 // Transition is the body of a ledger entry of the kind transition: a finding began, changed its severity, its cause or
 // whether it pages, or is gone.
 type Transition struct {
