@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -148,11 +149,29 @@ func sortParts(all []component.Component) (wrong, fine []component.Component) {
 			wrong = append(wrong, c)
 		}
 	}
-	slices.SortStableFunc(wrong, func(a, b component.Component) int {
-		return int(statusCell(b.Status).tone) - int(statusCell(a.Status).tone)
+	slices.SortStableFunc(wrong, func(a, b component.Component) int { return int(partCell(&b).tone) - int(partCell(&a).tone) })
+	slices.SortStableFunc(fine, func(a, b component.Component) int {
+		return cmp.Or(kindOrder(a.Kind)-kindOrder(b.Kind), natural(a.ID.Local(), b.ID.Local()))
 	})
-	slices.SortStableFunc(fine, func(a, b component.Component) int { return kindOrder(a.Kind) - kindOrder(b.Kind) })
 	return wrong, fine
+}
+
+// natural orders local ids as people count: 2 before 10.
+func natural(a, b string) int {
+	if x, err := strconv.Atoi(a); err == nil {
+		if y, err := strconv.Atoi(b); err == nil {
+			return x - y
+		}
+	}
+	return 0
+}
+
+// partCell is a part's condition. A port that nothing is plugged into has no link, which is no fault.
+func partCell(c *component.Component) cell {
+	if c.Kind == component.Port && c.InputLost && c.Condition == component.OK {
+		return cell{"- no link", normal}
+	}
+	return statusCell(c.Status)
 }
 
 // kindOrder is the order in which parts are read: what fails most often and matters most first.
@@ -187,11 +206,11 @@ func (p *Printer) wrong(parts []component.Component) {
 	var rows [][]cell
 	for _, k := range order {
 		if list := same[k]; len(list) > fold && !p.o.All {
-			rows = append(rows, []cell{statusCell(k.status), {string(k.kind) + "/" + locals(list), normal}, {count(len(list), string(k.kind)), dim}, {clean(k.why), normal}})
+			rows = append(rows, []cell{partCell(&list[0]), {string(k.kind) + "/" + locals(list), normal}, {count(len(list), string(k.kind)), dim}, {clean(k.why), normal}})
 			continue
 		}
 		for _, c := range same[k] {
-			rows = append(rows, []cell{statusCell(c.Status), {local(c.ID), normal}, {clean(c.Name), dim}, {clean(c.Why), normal}})
+			rows = append(rows, []cell{partCell(&c), {local(c.ID), normal}, {clean(c.Name), dim}, {clean(c.Why), normal}})
 		}
 	}
 	p.rows(rows)
@@ -212,7 +231,7 @@ func (p *Printer) parts(parts []component.Component) {
 			continue
 		}
 		for _, c := range of {
-			rows = append(rows, []cell{statusCell(c.Status), {local(c.ID), normal}, {clean(c.Name), dim}, {readings(c.Readings), normal}})
+			rows = append(rows, []cell{partCell(&c), {local(c.ID), normal}, {clean(c.Name), dim}, {readings(c.Readings), normal}})
 		}
 	}
 	p.rows(rows)
@@ -286,7 +305,7 @@ func quantity(v float64, unit string) string {
 	s := strconv.FormatFloat(v, 'f', 2, 64)
 	s = strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 	switch unit {
-	case "":
+	case "", "1":
 		return s
 	case "Cel":
 		return s + " °C"
