@@ -126,12 +126,39 @@ type client struct {
 type countingConn struct {
 	net.Conn
 	bytes int64
+	last  []byte // the last datagram
 }
 
 func (c *countingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.bytes += int64(n)
+	if n > 0 {
+		c.last = append(c.last[:0], b[:min(n, len(b), 512)]...)
+	}
 	return n, err
+}
+
+// usmStats begins the OID of each of the agent's reports (RFC 3414 section 5); its next octet says which.
+const usmStats = "\x2b\x06\x01\x06\x03\x0f\x01\x01"
+
+// report finds out from the last datagram what an agent objects to. Reports about wrong users and keys cannot be
+// signed, so the library discards them; for telling a person they will do.
+func (c *countingConn) report() error {
+	_, after, found := strings.Cut(string(c.last), usmStats)
+	if !found || after == "" {
+		return nil
+	}
+	words, ok := map[byte]string{
+		1: "the agent does not offer this security level to the user (usmStatsUnsupportedSecLevels)",
+		2: "our time is outside the agent's window (usmStatsNotInTimeWindows)",
+		3: "the agent does not know the user (usmStatsUnknownUserNames)",
+		5: "the authentication key or its protocol is wrong (usmStatsWrongDigests)",
+		6: "the privacy key or its protocol is wrong (usmStatsDecryptionErrors)",
+	}[after[0]]
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", errAuth, words)
 }
 
 func (s *session) dial(ctx context.Context) (*client, error) {
@@ -200,25 +227,25 @@ func (c *client) sort(err error) error {
 	if ctxErr := c.ctx.Err(); ctxErr != nil {
 		return ctxErr
 	}
+	silent := errors.Is(err, gosnmp.ErrMaxRetriesExceeded) || errors.Is(err, context.DeadlineExceeded)
 	var timeout net.Error
+	silent = silent || errors.As(err, &timeout) && timeout.Timeout()
+	if cc := c.conn.(*countingConn); c.g.Version == gosnmp.Version3 {
+		if report := cc.report(); report != nil {
+			return report
+		}
+		if silent && cc.bytes > 0 && !c.answered {
+			return fmt.Errorf("%w: the agent says who it is, and then is silent: the privacy key or its protocol is wrong", errAuth)
+		}
+	}
 	switch {
-	case errors.Is(err, gosnmp.ErrUnknownUsername):
-		return fmt.Errorf("%w: the agent does not know the user (usmStatsUnknownUserNames)", errAuth)
-	case errors.Is(err, gosnmp.ErrWrongDigest):
-		return fmt.Errorf("%w: the authentication key or its protocol is wrong (usmStatsWrongDigests)", errAuth)
-	case errors.Is(err, gosnmp.ErrDecryption):
-		return fmt.Errorf("%w: the privacy key or its protocol is wrong (usmStatsDecryptionErrors)", errAuth)
-	case errors.Is(err, gosnmp.ErrUnknownSecurityLevel):
-		return fmt.Errorf("%w: the agent does not offer this security level to the user (usmStatsUnsupportedSecLevels)", errAuth)
-	case errors.Is(err, gosnmp.ErrNotInTimeWindow):
-		return fmt.Errorf("%w: the agent's time runs outside its own window (usmStatsNotInTimeWindows)", errAuth)
-	case errors.Is(err, gosnmp.ErrUnknownEngineID):
-		return fmt.Errorf("%w: the agent changes its engine id (usmStatsUnknownEngineIDs)", errAuth)
-	case errors.Is(err, gosnmp.ErrUnknownReportPDU), errors.Is(err, gosnmp.ErrInvalidMsgs), errors.Is(err, gosnmp.ErrUnknownSecurityModels), errors.Is(err, gosnmp.ErrUnknownPDUHandlers):
+	case errors.Is(err, gosnmp.ErrNotInTimeWindow), errors.Is(err, gosnmp.ErrUnknownEngineID), errors.Is(err, gosnmp.ErrUnknownUsername),
+		errors.Is(err, gosnmp.ErrWrongDigest), errors.Is(err, gosnmp.ErrDecryption), errors.Is(err, gosnmp.ErrUnknownSecurityLevel),
+		errors.Is(err, gosnmp.ErrUnknownReportPDU), errors.Is(err, gosnmp.ErrInvalidMsgs), errors.Is(err, gosnmp.ErrUnknownSecurityModels), errors.Is(err, gosnmp.ErrUnknownPDUHandlers):
 		return fmt.Errorf("%w: %w", errAuth, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: nothing listens on port %d of %s", errRefused, c.g.Port, c.g.Target)
-	case errors.Is(err, gosnmp.ErrMaxRetriesExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case silent:
 		return errNoAnswer
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return err
@@ -290,6 +317,9 @@ func (c *client) next(oids []string, depth int) (map[string]Varbind, error) {
 	var status *statusError
 	switch {
 	case errors.As(err, &status):
+		if status.status == gosnmp.AuthorizationError || status.status == gosnmp.NoAccess {
+			return nil, fmt.Errorf("%w: the agent lets us in, but not at its MIB: its view for us is too narrow (%w)", errAuth, err)
+		}
 		if len(oids) == 1 {
 			return nil, nil // v1 says noSuchName at the end of the MIB; another status says no more
 		}
