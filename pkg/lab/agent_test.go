@@ -136,7 +136,7 @@ func TestAgentKeepsToItsSize(t *testing.T) {
 		t.Errorf("v1 get of too much: %+v %v", p, err)
 	}
 	for _, size := range []int{484, 1400, 65507} {
-		a.MaxSize = size
+		a := &Agent{Objects: a.Objects, MaxSize: size}
 		for _, version := range []int64{version1, version2c} {
 			m := &message{version: version, community: strings.Repeat("c", 40), pdu: getBulkRequest, id: math.MinInt32, index: 100}
 			if version == version1 {
