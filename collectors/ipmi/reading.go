@@ -143,9 +143,7 @@ var (
 	severityStates = []string{"transition to OK", "transition to Non-Critical from OK", "transition to Critical from less severe",
 		"transition to Non-recoverable from less severe", "transition to Non-Critical from more severe", "transition to Critical from Non-recoverable",
 		"transition to Non-recoverable", "Monitor", "Informational"}
-	presenceStates = []string{"Device Absent", "Device Present"}
-	entityStates   = []string{"Entity Present", "Entity Absent", "Entity Disabled"}
-	digitalStates  = []string{"State Deasserted", "State Asserted"}
+	digitalStates = []string{"State Deasserted", "State Asserted"}
 )
 
 // words lists the asserted states by name.
