@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -182,5 +183,59 @@ func TestIPMIWrongPassword(t *testing.T) {
 	sn := openIPMI(t, b, "wrong").Poll(context.Background(), collectors.Full)
 	if sn.Reachable || len(sn.Errors) != 1 || sn.Errors[0].Class != snapshot.ClassAuth {
 		t.Fatalf("got reachable %v, errors %+v; want one of class auth", sn.Reachable, sn.Errors)
+	}
+}
+
+// command sends one line to the simulator's console.
+func (b bmc) command(t *testing.T, line string) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", b.console), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Write([]byte(line + "\r")); err != nil {
+		t.Fatal(err)
+	}
+	// It echoes the line, does it, and prompts again.
+	seen := make([]byte, 0, 512)
+	for buffer := make([]byte, 256); bytes.Count(seen, []byte(">")) < 2; {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			t.Fatalf("console after %q: %v", seen, err)
+		}
+		seen = append(seen, buffer[:n]...)
+	}
+}
+
+// TestIPMIFollowsTheConsole: a sensor is changed while the simulator runs, and the condition follows within one poll.
+func TestIPMIFollowsTheConsole(t *testing.T) {
+	dir, ok := recording.Dir()
+	if !ok {
+		t.Skip("no recordings (set SPAREWATCH_RECORDINGS)")
+	}
+	b := startBMC(t, filepath.Join(dir, "ipmi", "infrasim-quanta_d51", "quanta_d51.emu"))
+	s := openIPMI(t, b, "test")
+	second := component.NewID("bmc", component.PSU, "2")
+	look := func(sn *snapshot.Snapshot) (component.Status, snapshot.ClaimState) {
+		t.Helper()
+		c := find(sn, second)
+		if c == nil || len(sn.Claims) == 0 {
+			t.Fatalf("no %s or no claim: %+v", second, sn.Errors)
+		}
+		return c.Status, sn.Claims[0].State
+	}
+	if status, claim := look(pollIPMI(t, s)); !status.InputLost || claim != snapshot.ClaimLost {
+		t.Fatalf("as recorded: %+v, %s", status, claim)
+	}
+	b.command(t, "sensor_set_bit 0x20 0 0xe1 3 0 1")          // PSU2: AC lost goes
+	b.command(t, "sensor_set_bit_clr_rest 0x20 0 0xe4 0 1 1") // PSU Redundancy: Fully Redundant
+	if status, claim := look(s.Poll(context.Background(), collectors.Fast)); status != (component.Status{Condition: component.OK}) || claim != snapshot.ClaimFull {
+		t.Fatalf("after AC came back: %+v, %s", status, claim)
+	}
+	b.command(t, "sensor_set_bit 0x20 0 0xe1 1 1 1") // PSU2: failure detected
+	if status, _ := look(s.Poll(context.Background(), collectors.Fast)); status.Condition != component.Failed {
+		t.Fatalf("after it failed: %+v", status)
 	}
 }
