@@ -1,6 +1,9 @@
 package redundancy
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // bdd is a store of binary decision diagrams, after Bryant (1986), with complement edges after Brace, Rudell and Bryant
 // (1990): one node serves a function and its negation. Nodes are never freed; a store lives for one unit and order.
@@ -30,11 +33,13 @@ type bnode struct {
 
 type bcached struct{ f, g, r bref }
 
-func newBDD(budget int) *bdd {
+// newBDD returns a store for up to budget nodes, of which some hint nodes are expected.
+func newBDD(budget, hint int) *bdd {
+	table := 1 << bits.Len(uint(min(max(hint, 16), 1<<12)))
 	return &bdd{
-		nodes:  append(make([]bnode, 0, 1<<10), bnode{level: terminal}),
-		unique: make([]int32, 1<<11),
-		cache:  make([]bcached, 1<<11),
+		nodes:  append(make([]bnode, 0, table/2), bnode{level: terminal}),
+		unique: make([]int32, table),
+		cache:  make([]bcached, table),
 		budget: budget,
 		steps:  32 * budget,
 	}

@@ -98,7 +98,8 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 				c.vars = s.variables(u, orders[i])
 				best = c
 			}
-			if ok && (len(u.gates) < 2 || limit > 1<<16) {
+			// Good enough, or dear enough: the others are not tried.
+			if ok && (len(c.nodes) < 4*len(u.vars)+16 || limit > 1<<16) {
 				break
 			}
 		}
@@ -123,7 +124,7 @@ func recoverBudget(ok *bool) {
 // compile builds the unit's diagram with the given order, unless that takes more than budget.
 func (u *unit) compile(order []int32, budget int) (c compiled, ok bool) {
 	defer recoverBudget(&ok)
-	b := newBDD(budget)
+	b := newBDD(budget, 8*len(order))
 	at := make([]bref, len(u.vars)+len(u.gates))
 	for level, v := range order {
 		at[v] = b.variable(int32(level))

@@ -5,6 +5,7 @@ type cone struct {
 	tree   Tree
 	top    Ref
 	events []Node // by number of the event, in the order in which a walk from the top meets them
+	gates  []Node
 }
 
 // cone walks from q.Top down to what may fail. What has failed is not entered, so that the cost is that of what can
@@ -32,7 +33,10 @@ func (v *Solver) cone(q Question) *cone {
 			return
 		}
 		own := False
-		if !s.gate[n] && q.mayFail(n) {
+		switch {
+		case s.gate[n]:
+			c.gates = append(c.gates, n)
+		case q.mayFail(n):
 			own = c.tree.Event()
 			c.events = append(c.events, n)
 		}

@@ -151,6 +151,12 @@ func (fs families) sizes() [][]sizes {
 	return bySet
 }
 
+// least is the number of elements in the smallest set; more than any order if there is none.
+func (fs families) least() int {
+	top := len(fs.units) - 1
+	return fs.sizes()[top][fs.units[top].root].least
+}
+
 // pending is a family from which a set is still to be chosen, and what is to be chosen from after it.
 type pending struct {
 	unit int

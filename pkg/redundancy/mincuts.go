@@ -112,7 +112,7 @@ func (u *unit) family(ord []int32, vars []variable, weight []int32, order int32,
 	if !coherent {
 		return family{}, false
 	}
-	z := newZBDD(budget)
+	z := newZBDD(budget, 8*len(ord))
 	z.weight = weight
 	at := make([][2]zref, len(u.vars)+len(u.gates)) // plain and negated
 	for level, v := range ord {

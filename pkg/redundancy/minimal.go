@@ -13,7 +13,7 @@ type minimal struct {
 // minimalSets are the minimal solutions of at most order elements, unless that takes more than budget.
 func (c *compiled) minimalSets(order int32, weight []int32, budget int) (f family, ok bool) {
 	defer recoverBudget(&ok)
-	m := &minimal{c: c, z: newZBDD(budget), known: map[int32][]zref{}}
+	m := &minimal{c: c, z: newZBDD(budget, 4*len(c.nodes)), known: map[int32][]zref{}}
 	m.z.weight = weight
 	return m.z.keepFamily(m.of(c.root, order), c.vars), true
 }

@@ -23,14 +23,17 @@ func TestMinCutsAgainstExhaustion(t *testing.T) {
 			mayFail := m.drawMayFail(t) &^ failed
 			order := rapid.IntRange(0, 4).Draw(t, "order")
 			want := m.cuts(top, failed, mayFail)
-			spares := wantSpares(want, order)
+			spares, exact := wantSpares(want, order), wantSpares(want, 0)
 			if order > 0 {
 				want = slices.DeleteFunc(want, func(c uint64) bool { return bits.OnesCount64(c) > order })
 			}
 			q := Question{Top: top, Failed: in(failed), MayFail: in(mayFail), Order: order}
 			checkCuts(t, v.MinCuts(q), want, order)
-			if got := v.Spares(q); got != spares {
-				t.Fatalf("spares %+v, want %+v", got, spares)
+			if got := v.search(q); got != spares {
+				t.Fatalf("searched: spares %+v, want %+v", got, spares)
+			}
+			if got := v.Spares(q); got != exact && got != spares {
+				t.Fatalf("spares %+v, want %+v", got, exact)
 			}
 		}
 	})
@@ -400,7 +403,7 @@ func TestBudgetEndsHonestly(t *testing.T) {
 		t.Errorf("with a small budget: exact %v up to %d, %v cuts", few.Exact, few.ExactUpTo, few.Count())
 	}
 	spares := v.Spares(Question{Top: top, Budget: 60})
-	if !spares.AtLeast || spares.N != few.ExactUpTo {
+	if !spares.AtLeast || spares.N > 9 || spares.N < few.ExactUpTo {
 		t.Errorf("with a small budget: %+v, cuts exact up to %d", spares, few.ExactUpTo)
 	}
 }

@@ -1,18 +1,26 @@
 package redundancy
 
 // Solver answers questions about a Structure. What it touches is the cone below the question's Top, and nothing else.
-// It keeps its working memory between questions; it belongs to one goroutine.
+// It keeps the Functions that it has compiled, so that the next question about the same Top is quick; it belongs to one
+// goroutine.
 type Solver struct {
 	s *Structure
 	// fails[n] is n's failure in the cone at hand, if seen[n] == walk.
 	fails []Ref
 	seen  []uint32
 	walk  uint32
+
+	functions map[Node]*Function // nil: too hard to keep
 }
 
 // NewSolver returns a Solver for s.
 func NewSolver(s *Structure) *Solver {
-	return &Solver{s: s, fails: make([]Ref, s.Len()), seen: make([]uint32, s.Len())}
+	return &Solver{
+		s:         s,
+		fails:     make([]Ref, s.Len()),
+		seen:      make([]uint32, s.Len()),
+		functions: map[Node]*Function{},
+	}
 }
 
 // MinCuts finds the minimal cut sets of q.Top among what may fail, given what has failed.
@@ -23,23 +31,31 @@ func (v *Solver) MinCuts(q Question) *Cuts {
 	return cuts
 }
 
-// Spares says how many more failures q.Top survives, given what has failed.
+// quickBudget is the budget within which a Function is compiled for Spares unasked.
+const quickBudget = 1 << 17
+
+// Spares says how many more failures q.Top survives, given what has failed. The answer may be exact beyond q.Order.
 func (v *Solver) Spares(q Question) Spares {
-	c := v.cone(q)
-	switch c.top {
-	case True:
-		return Spares{N: -1}
-	case False:
-		return Spares{None: true}
+	f, known := v.functions[q.Top]
+	if !known {
+		f, _ = v.Function(q.Top, min(quickBudget, q.budget())) // ErrBudget: nil
+		v.functions[q.Top] = f
 	}
+	if f != nil && !f.anyGate(q.Failed) {
+		return f.Spares(q.Failed, q.MayFail)
+	}
+	return v.search(q)
+}
+
+// search finds the spares without a Function: order by order, with what has failed taken out.
+func (v *Solver) search(q Question) Spares {
+	c := v.cone(q)
 	s := c.tree.shape(c.top)
-	switch s.constant {
-	case True:
-		return Spares{N: -1}
-	case False:
-		if s.units == nil {
-			return Spares{None: true}
+	if len(s.units) == 0 || s.constant == True {
+		if s.constant == True {
+			return Spares{N: -1}
 		}
+		return Spares{None: true}
 	}
 	order := 1
 	for ; order <= q.order(); order++ {
@@ -47,11 +63,72 @@ func (v *Solver) Spares(q Question) Spares {
 		if !ok {
 			break
 		}
-		if fs.units[len(fs.units)-1].root != zempty {
-			if least := fs.sizes()[len(fs.units)-1][fs.units[len(fs.units)-1].root].least; least <= order {
-				return Spares{N: least - 1}
-			}
+		if least := fs.least(); least <= order {
+			return Spares{N: least - 1}
 		}
 	}
 	return Spares{N: order - 1, AtLeast: true}
+}
+
+// Function is the failure of one node of a Structure, compiled with nothing taken out: its spares and probability are
+// found without compiling again, whatever has failed. It never changes and may be shared between goroutines.
+type Function struct {
+	compiled   *Compiled
+	components []Node // by number of the event
+	gates      []Node
+}
+
+// Function compiles the failure of top. The budget is as in Question; the error is ErrBudget.
+func (v *Solver) Function(top Node, budget int) (*Function, error) {
+	c := v.cone(Question{Top: top})
+	compiled, err := c.tree.Compile(c.top, budget)
+	if err != nil {
+		return nil, err
+	}
+	return &Function{compiled, c.events, c.gates}, nil
+}
+
+// Components are those on which the node stands, itself among them if it is one.
+func (f *Function) Components() []Node { return f.components }
+
+// Size is the number of decision diagram nodes: what an answer costs, at some nanoseconds each.
+func (f *Function) Size() int { return f.compiled.Size() }
+
+func (f *Function) anyGate(failed func(Node) bool) bool {
+	if failed != nil {
+		for _, g := range f.gates {
+			if failed(g) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Spares are the node's, given which components have failed (nil: none) and which may (nil: all). Failed gates are not
+// seen; Solver.Spares sees them.
+func (f *Function) Spares(failed, mayFail func(Node) bool) Spares {
+	d := f.compiled.Distance(f.byEvent(failed), f.byEvent(mayFail))
+	if d < 0 {
+		return Spares{None: true}
+	}
+	return Spares{N: d - 1}
+}
+
+func (f *Function) byEvent(is func(Node) bool) func(int) bool {
+	if is == nil {
+		return nil
+	}
+	return func(event int) bool { return is(f.components[event]) }
+}
+
+// Probability of the node's being down, exactly, when components are down independently, each with probability p. It is
+// 1 - availability if p is the components' unavailability.
+func (f *Function) Probability(p func(Node) float64) float64 {
+	return f.compiled.Probability(func(event int) float64 { return p(f.components[event]) })
+}
+
+// Importances are the probability of the node's being down and the importance of each of Components, in their order.
+func (f *Function) Importances(p func(Node) float64) (probability float64, importance []Importance) {
+	return f.compiled.Importances(func(event int) float64 { return p(f.components[event]) })
 }

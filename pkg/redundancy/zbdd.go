@@ -1,6 +1,9 @@
 package redundancy
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // zbdd is a store of zero-suppressed decision diagrams: families of sets of variables, equal families being one node.
 // All families here are minimal: no set contains another. Variables are numbered from 0 and tested in that order.
@@ -43,17 +46,18 @@ const (
 // errBudget is panicked with by operations of decision diagrams and recovered from by those who set the budget.
 type errBudget struct{}
 
-func newZBDD(budget int) *zbdd {
-	z := &zbdd{
+// newZBDD returns a store for up to budget nodes, of which some hint nodes are expected.
+func newZBDD(budget, hint int) *zbdd {
+	table := 1 << bits.Len(uint(min(max(hint, 16), 1<<12)))
+	return &zbdd{
 		vars:   []int32{terminal, terminal},
 		lo:     []zref{0, 1},
 		hi:     []zref{0, 1},
-		unique: make([]zref, 1<<10),
-		cache:  make([]zcached, 1<<10),
+		unique: make([]zref, table),
+		cache:  make([]zcached, table),
 		budget: budget,
 		steps:  16 * budget,
 	}
-	return z
 }
 
 func hash3(a, b, c uint32) uint32 {
