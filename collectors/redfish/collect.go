@@ -25,15 +25,17 @@ func newSession(t collectors.Target, endpoint, host string) *session {
 func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Snapshot {
 	start := s.now()
 	s.client.begin()
-	if s.polls == 0 {
+	if s.polls == 0 || s.tree.rescan {
 		scope = collectors.Full
 	}
-	w := walk{client: s.client, tree: s.tree, scope: scope}
+	s.tree.rescan = false
+	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.polls + 1}
 	w.run(ctx)
-	if w.complete {
+	if w.reached {
 		s.polls++
 	}
-	snap := parse(s.tree, s.target.Device)
+	snap, differ := parseTree(s.tree, s.target.Device)
+	s.tree.differ = differ
 	snap.Target = s.target.URL
 	snap.Reachable = w.reached
 	if !w.reached {

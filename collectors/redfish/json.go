@@ -432,3 +432,12 @@ func (v value) raw() string {
 	}
 	return ""
 }
+
+// index returns the element of an array at a position written in digits.
+func (v value) index(n string) value {
+	i, err := strconv.Atoi(n)
+	if l := v.items(); err == nil && i >= 0 && i < len(l) {
+		return l[i]
+	}
+	return value{}
+}

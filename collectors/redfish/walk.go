@@ -2,8 +2,11 @@ package redfish
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"net/url"
 	"path"
+	"sort"
 	"strings"
 	"sync"
 
@@ -15,10 +18,14 @@ import (
 type entry struct {
 	path string
 	role role
+	many bool // a collection
 	body value
 	etag string
+	// inside is the collection whose answer brought this resource too; "" where it is read by itself.
+	inside string
+	query  string // with which it was read ("?$expand=...")
 	// stale: this poll wanted to read it and could not, so body is of an earlier time; why says what happened.
-	// gone: the service has had it and now answers that there is no such thing.
+	// gone: the service has had it, or lists it, and answers that there is no such thing.
 	stale, gone bool
 	why         string
 	poll        int // the poll that read it last
@@ -27,9 +34,21 @@ type entry struct {
 // tree is what is known of a service: its resources by their normalised path.
 type tree struct {
 	entries map[string]*entry
+	// differ holds the chassis whose older and newer forms of the same facts do not agree; both are read in every poll.
+	differ map[string]bool
+	// noExpand: the service says that it expands collections, and does not.
+	noExpand bool
+	// turns is what the Fast polls have saved up of resources to read in turn.
+	turns float64
+	// rescan: a resource that was there is not any more, so the collections are asked what is.
+	rescan bool
+	// plain holds collections that came unexpanded though asked for otherwise.
+	plain map[string]bool
 }
 
-func newTree() *tree { return &tree{entries: map[string]*entry{}} }
+func newTree() *tree {
+	return &tree{entries: map[string]*entry{}, differ: map[string]bool{}, plain: map[string]bool{}}
+}
 
 // at returns the body of the resource at path; the zero value where there is none.
 func (t *tree) at(path string) value {
@@ -39,8 +58,21 @@ func (t *tree) at(path string) value {
 	return value{}
 }
 
+// members returns the paths of a collection's members, each once, in the service's order.
+func (t *tree) members(link string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, m := range t.at(link).get("Members").items() {
+		if p := normal(m.link()); p != "" && !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // normal brings a link into the form under which resources are kept: no host, no query, no fragment, no slash at the
-// end, single slashes. A link that is no path of this service becomes "".
+// end, single slashes. A link that is no path of a Redfish service becomes "".
 func normal(link string) string {
 	link, _, _ = strings.Cut(link, "#")
 	link, _, _ = strings.Cut(link, "?")
@@ -48,22 +80,26 @@ func normal(link string) string {
 		link = link[:i]
 	}
 	if !strings.HasPrefix(link, "/") {
-		u, err := url.Parse(link)
-		if err != nil || u.Host == "" {
-			return ""
-		}
-		link = u.EscapedPath()
+		return ""
 	}
-	if p := path.Clean(link); strings.HasPrefix(p, "/redfish/") || strings.HasPrefix(p, "/rest/") {
-		return p
+	if strings.Contains(link, "//") || strings.Contains(link, "/.") || strings.HasSuffix(link, "/") {
+		link = path.Clean(link)
+	}
+	if (strings.HasPrefix(link, "/redfish/") || strings.HasPrefix(link, "/rest/")) && len(link) <= maxPath {
+		return link
 	}
 	return ""
 }
 
 // Bounds of one walk.
 const (
-	maxLevels = 24 // links away from the root; the deepest that is followed by the rules is 9
-	maxPages  = 64 // of one collection
+	maxLevels = 24  // links away from the root; the deepest that the rules of plan.go reach is 9
+	maxPages  = 64  // of one collection
+	maxPath   = 512 // bytes
+	maxErrors = 50
+	round     = 12 // Fast polls in which every resource has had its turn
+
+	rootPath = "/redfish/v1"
 )
 
 // walk reads a service from its root along the rules of plan.go.
@@ -71,33 +107,571 @@ type walk struct {
 	client *client
 	tree   *tree
 	scope  collectors.Scope
+	poll   int // this poll's number, from 1
 
-	reached  bool // something was read that needs a login, or needed none
+	reached  bool // something was read
 	complete bool // the walk came to its end
-	mu       sync.Mutex
-	errors   []snapshot.Error
+	ended    bool // no more requests in this poll
+	denied   int  // resources that were refused
+	turn     map[string]bool
+	changed  map[string]bool // chassis whose older form of power or thermal changed in this poll
+
+	mu     sync.Mutex
+	errors []snapshot.Error
 }
 
-func (w *walk) fail(at string, f *failure) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.errors = append(w.errors, snapshot.Error{At: at, Error: f.said, Hint: f.hint, Class: f.class})
+// item is one resource to visit. hot: what led here has changed, so it is read whatever its pace is.
+type item struct {
+	ref
+	path    string
+	chassis string // that the way led through, for the two forms of power and thermal
+	hot     bool
 }
-
-const rootPath = "/redfish/v1"
 
 func (w *walk) run(ctx context.Context) {
-	a, f := w.client.do(ctx, "GET", rootPath+"/", "", nil)
+	w.changed = map[string]bool{}
+	if w.scope == collectors.Fast {
+		w.turn = w.tree.oldest()
+	}
+	seen := map[string]bool{rootPath: true}
+	level := []item{{ref: ref{link: rootPath, role: rRoot}, path: rootPath}}
+	for depth := 0; len(level) > 0 && depth < maxLevels; depth++ {
+		level = w.visit(ctx, level, seen)
+	}
+	w.complete = w.reached && !w.ended
+	if w.scope == collectors.Full && w.complete {
+		w.tree.forget(seen)
+	}
+	if w.denied > 0 && w.denied == len(w.errors) && len(w.tree.entries) <= 1 {
+		w.reached = false // the root is open to everybody; nothing behind the login was read
+	}
+}
+
+// oldest picks the resources whose turn it is in a Fast poll.
+func (t *tree) oldest() map[string]bool {
+	var in []*entry
+	for _, e := range t.entries {
+		if e.inside == "" && !e.gone {
+			if p := paces[e.role]; p == inTurn || p == doubled {
+				if !e.many || e.query != "" { // a collection only where it brings its members along
+					in = append(in, e)
+				}
+			}
+		}
+	}
+	sort.Slice(in, func(i, j int) bool {
+		if in[i].poll != in[j].poll {
+			return in[i].poll < in[j].poll
+		}
+		return in[i].path < in[j].path
+	})
+	t.turns = min(t.turns, float64(len(in))) + float64(len(in))/round
+	out := map[string]bool{}
+	for i := 0; i < len(in) && t.turns >= 1; i++ {
+		out[in[i].path] = true
+		t.turns--
+	}
+	return out
+}
+
+// forget drops what a whole walk has not come across any more.
+func (t *tree) forget(seen map[string]bool) {
+	for p := range t.entries {
+		if !seen[p] {
+			delete(t.entries, p)
+		}
+	}
+}
+
+// visit reads one level of resources, two at once, and returns the next. Where a chassis has power or thermal in both
+// forms, the newer waits for the next level: whether it is read depends on what the older brings.
+func (w *walk) visit(ctx context.Context, level []item, seen map[string]bool) []item {
+	var now, next []item
+	older := map[string]bool{}
+	for _, it := range level {
+		if it.role == rPower || it.role == rThermal {
+			older[it.chassis+olderOf[it.role]] = true
+		}
+	}
+	for _, it := range level {
+		if (it.role == rPowerSub || it.role == rThermalSub) && older[it.chassis+olderOf[it.role]] {
+			next = append(next, it)
+		} else {
+			now = append(now, it)
+		}
+	}
+	w.fetch(ctx, now)
+	for _, it := range now {
+		e := w.tree.entries[it.path]
+		if e == nil || e.gone && !guessable(e) {
+			continue
+		}
+		for _, r := range w.onward(e) {
+			p := normal(r.link)
+			if p == "" || seen[p] || refusesReading(w.tree, p) {
+				continue
+			}
+			seen[p] = true
+			chassis := it.chassis
+			if r.role == rChassis && !r.many {
+				chassis = p
+			}
+			next = append(next, item{ref: r, path: p, chassis: chassis, hot: it.hot || w.changed[it.path]})
+		}
+	}
+	return next
+}
+
+// olderOf pairs the two forms of the same facts.
+var olderOf = map[role]string{rPower: " power", rPowerSub: " power", rThermal: " thermal", rThermalSub: " thermal"}
+
+// usual are the members that services with one machine have, by the name of the collection that should list them.
+var usual = map[string][]string{
+	rootPath + "/Systems":  {"1", "Self", "System.Embedded.1", "system"},
+	rootPath + "/Chassis":  {"1", "Self", "System.Embedded.1", "chassis"},
+	rootPath + "/Managers": {"1", "Self", "iDRAC.Embedded.1", "bmc"},
+}
+
+// guessable reports whether e is a collection that the service links to, and that it answers with 404, but whose members
+// can be guessed (recordings lenovo-sr850 and huawei-2288h-v5 were taken so).
+func guessable(e *entry) bool { return e.many && e.gone && usual[e.path] != nil }
+
+func (w *walk) onward(e *entry) []ref {
+	if guessable(e) {
+		var out []ref
+		for _, id := range usual[e.path] {
+			out = append(out, ref{link: e.path + "/" + id, role: e.role})
+		}
+		return out
+	}
+	if !e.many {
+		return follow(w.tree, e.role, e.path, e.body)
+	}
+	var out []ref
+	for _, m := range e.body.get("Members").items() {
+		if p := m.link(); p != "" && !strings.Contains(p, "#") {
+			out = append(out, ref{link: p, role: e.role})
+		}
+	}
+	if e.role == rStorage && len(out) == 0 && strings.HasSuffix(e.path, "/Storage") {
+		// The system said nothing of drives but an empty collection: what SimpleStorage says is better than nothing.
+		if p := w.tree.at(path.Dir(e.path)).get("SimpleStorage").link(); p != "" {
+			out = append(out, ref{link: p, role: rSimpleStorage, many: true})
+		}
+	}
+	return out
+}
+
+// fetch reads those of the items that are due, with at most two requests under way.
+func (w *walk) fetch(ctx context.Context, items []item) {
+	work := make(chan item)
+	var readers sync.WaitGroup
+	for range inFlight {
+		readers.Go(func() {
+			for it := range work {
+				w.read(ctx, it)
+			}
+		})
+	}
+	for _, it := range items {
+		if w.due(it) {
+			work <- it
+		}
+	}
+	close(work)
+	readers.Wait()
+}
+
+// due reports whether an item is read in this poll.
+func (w *walk) due(it item) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.tree.entries[it.path]
+	switch {
+	case e == nil:
+		return true
+	case e.poll == w.poll: // came with its collection
+		return false
+	case w.scope == collectors.Full, e.stale, it.hot:
+		return true
+	case e.gone && e.body.kind == missing: // it never was there
+		return false
+	case e.many && e.query == "": // a collection that does not bring its members: they are read by themselves
+		return false
+	case e.inside != "" && w.tree.entries[e.inside] != nil && w.tree.entries[e.inside].query != "":
+		return false // comes with its collection when that is due
+	}
+	switch paces[it.role] {
+	case always:
+		return true
+	case inTurn:
+		return w.turn[it.path]
+	case doubled:
+		if hollow(it.role, e.body) {
+			return false
+		}
+		return w.turn[it.path] || w.tree.differ[it.chassis] || w.changed[it.chassis+olderOf[it.role]] || !w.tree.hasOlder(it.chassis, it.role)
+	}
+	return false
+}
+
+// hollow reports whether a subsystem has nothing in it: many chassis of a large machine each show one (recording
+// supermicro-gb300-nvl), and none of them changes until somebody works at it.
+func hollow(r role, body value) bool {
+	switch r {
+	case rPowerSub:
+		return len(body.get("PowerSupplyRedundancy").items()) == 0
+	case rThermalSub:
+		return len(body.get("FanRedundancy").items()) == 0
+	}
+	return false
+}
+
+// hasOlder reports whether the chassis shows the older form of what the role is of.
+func (t *tree) hasOlder(chassis string, r role) bool {
+	name := "Power"
+	if r == rThermalSub || r == rFan {
+		name = "Thermal"
+	}
+	e := t.entries[normal(t.at(chassis).get(name).link())]
+	return e != nil && !e.gone
+}
+
+// read reads one resource, all pages of it, and what came inside it.
+func (w *walk) read(ctx context.Context, it item) {
+	w.mu.Lock()
+	ended := w.ended
+	e := w.tree.entries[it.path]
+	query := w.query(it)
+	etag := ""
+	if e != nil && e.query == query && !e.gone {
+		etag = e.etag
+	}
+	w.mu.Unlock()
+	if ended {
+		w.miss(it, failed(snapshot.ClassPartial, "it was not read: the poll had ended"), true)
+		return
+	}
+	a, f := w.client.get(ctx, address(it, query), etag)
+	if f != nil && query != "" && f.status >= 400 && f.status != http.StatusUnauthorized && f.status != http.StatusNotFound {
+		w.mu.Lock()
+		w.tree.noExpand = true // it said that it could
+		w.mu.Unlock()
+		query = ""
+		a, f = w.client.get(ctx, address(it, ""), "")
+	}
 	if f != nil {
-		w.fail(w.client.target.URL, f)
+		w.miss(it, f, false)
+		return
+	}
+	if a.notModified {
+		w.keep(it)
 		return
 	}
 	body, err := parseJSON(a.body)
 	if err != nil {
-		w.fail(w.client.target.URL, failed(snapshot.ClassGarbage, err.Error()))
+		w.miss(it, failed(snapshot.ClassGarbage, err.Error()), false)
 		return
 	}
-	w.tree.entries[rootPath] = &entry{path: rootPath, body: body}
+	if body.kind != object {
+		w.miss(it, failed(snapshot.ClassGarbage, "it answers JSON that is no resource"), false)
+		return
+	}
+	if missing, said := errorBody(body); said != "" {
+		f := failed(snapshot.ClassPartial, "it answers an error: "+said)
+		if missing {
+			f.status = http.StatusNotFound
+		}
+		w.miss(it, f, false)
+		return
+	}
+	if it.many {
+		if body, f = w.pages(ctx, it, body); f != nil {
+			w.miss(it, f, false)
+			return
+		}
+	}
+	w.store(it, body, a.etag, query)
+}
+
+// address is where an item is read: as the service wrote it, since some insist on the slash at the end.
+func address(it item, query string) string {
+	at, _, _ := strings.Cut(it.link, "#")
+	if !strings.HasPrefix(at, "/") || strings.Contains(at, "%23") {
+		at = it.path
+	}
+	if it.path == rootPath {
+		at = rootPath + "/" // the form that DSP0266 demands; some answer the other with a redirect
+	}
+	if query != "" {
+		at, _, _ = strings.Cut(at, "?")
+	}
+	return at + query
+}
+
+// query returns how to ask for a collection with its members, "" where that is not known to work. Called locked.
+func (w *walk) query(it item) string {
+	levels := expands[it.role]
+	if !it.many || levels == 0 || w.tree.noExpand || w.tree.plain[it.path] {
+		return ""
+	}
+	q := w.tree.at(rootPath).at("ProtocolFeaturesSupported", "ExpandQuery")
+	form := ""
+	if yes, _ := q.get("NoLinks").boolean(); yes {
+		form = "."
+	} else if yes, _ := q.get("ExpandAll").boolean(); yes {
+		form = "*"
+	}
+	if form == "" {
+		return ""
+	}
+	if yes, _ := q.get("Levels").boolean(); yes {
+		if n, ok := q.get("MaxLevels").num(); ok && n >= 1 {
+			levels = min(levels, int(n))
+		} else {
+			levels = 1
+		}
+		return fmt.Sprintf("?$expand=%s($levels=%d)", form, levels)
+	}
+	return "?$expand=" + form
+}
+
+// pages appends the further pages of a collection (DSP0266, Members@odata.nextLink).
+func (w *walk) pages(ctx context.Context, it item, body value) (value, *failure) {
+	all := body.get("Members").items()
+	asked := map[string]bool{}
+	for page := 1; ; page++ {
+		next := nextPage(body)
+		if next == "" || asked[next] {
+			break
+		}
+		if page > maxPages {
+			return value{}, failed(snapshot.ClassLimit, fmt.Sprintf("the collection has more than %d pages", maxPages))
+		}
+		asked[next] = true
+		a, f := w.client.get(ctx, next, "")
+		if f != nil {
+			return value{}, f
+		}
+		var err error
+		if body, err = parseJSON(a.body); err != nil {
+			return value{}, failed(snapshot.ClassGarbage, err.Error())
+		}
+		all = append(all, body.get("Members").items()...)
+	}
+	if len(asked) == 0 {
+		return body, nil
+	}
+	return value{kind: object, keys: []string{"Members"}, list: []value{{kind: array, list: all}}}, nil
+}
+
+func nextPage(body value) string {
+	v := body.first("Members@odata.nextLink", "@odata.nextLink")
+	if v.kind == object {
+		return localPath(v.link())
+	}
+	u, err := url.Parse(v.raw())
+	if v.raw() == "" || err != nil || u.Host != "" || normal(u.Path) == "" {
+		return ""
+	}
+	return u.RequestURI()
+}
+
+// errorBody finds an error where a resource was asked for: some services answer one with status 200.
+func errorBody(v value) (missing bool, said string) {
+	e := v.get("error")
+	if e.kind != object || v.get("@odata.id").present() {
+		return false, ""
+	}
+	said = e.get("message").str()
+	for _, x := range e.get("@Message.ExtendedInfo").items() {
+		id := x.get("MessageId").str()
+		missing = missing || strings.Contains(id, "ResourceMissing") || strings.Contains(id, "ResourceNotFound")
+		if m := x.get("Message").str(); m != "" {
+			said = m
+		}
+	}
+	if said == "" {
+		said = e.get("code").str()
+	}
+	return missing, shorten("an error, "+said, 200)
+}
+
+// keep notes that a resource is as it was.
+func (w *walk) keep(it item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.tree.entries[it.path]
+	e.poll, e.stale, e.why = w.poll, false, ""
+	for _, m := range w.tree.entries {
+		if m.inside == it.path {
+			m.poll, m.stale, m.why = w.poll, false, ""
+		}
+	}
 	w.reached = true
-	w.complete = true
+}
+
+// store takes in a resource, and those that came inside it.
+func (w *walk) store(it item, body value, etag, query string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reached = true
+	old := w.tree.entries[it.path]
+	if old != nil && states(old.body) != states(body) {
+		switch it.role {
+		case rPower, rThermal:
+			w.changed[it.chassis+olderOf[it.role]] = true
+		default:
+			w.changed[it.path] = true
+		}
+	}
+	w.tree.entries[it.path] = &entry{path: it.path, role: it.role, many: it.many, body: body, etag: etag, query: query, poll: w.poll}
+	if !it.many {
+		return
+	}
+	whole := 0
+	for _, m := range body.get("Members").items() {
+		if w.embedded(m, it) {
+			whole++
+		}
+	}
+	if query != "" && whole == 0 && len(body.get("Members").items()) > 0 {
+		w.tree.plain[it.path] = true
+		w.tree.entries[it.path].query = ""
+	}
+}
+
+// embedded stores a resource that came inside another with the role that the plan gives it, and what came inside it.
+// It reports whether v is a whole resource and not only a link to one.
+func (w *walk) embedded(v value, from item) bool {
+	p := normal(v.link())
+	if p == "" || strings.Contains(v.link(), "#") || len(v.keys) < 3 || !v.get("@odata.type").present() && !v.get("Id").present() {
+		return false
+	}
+	if refusesReading(w.tree, p) {
+		return true
+	}
+	if old := w.tree.entries[p]; old != nil && states(old.body) != states(v) {
+		w.changed[p] = true
+	}
+	w.tree.entries[p] = &entry{path: p, role: from.role, body: v, inside: from.path, poll: w.poll}
+	for _, s := range steps[from.role] {
+		inner := v.at(s.names...)
+		list := []value{inner}
+		if inner.kind == array {
+			list = inner.list
+		}
+		for _, l := range list {
+			if s.many {
+				w.embeddedCollection(l, item{ref: ref{role: s.role}, path: from.path})
+			} else {
+				w.embedded(l, item{ref: ref{role: s.role}, path: from.path})
+			}
+		}
+	}
+	return true
+}
+
+// embeddedCollection stores a collection that came inside another resource, if it came with its members: one that came
+// empty-handed is read by itself.
+func (w *walk) embeddedCollection(v value, from item) {
+	p := normal(v.link())
+	members := v.get("Members").items()
+	if p == "" || !v.get("Members").present() {
+		return
+	}
+	whole := true
+	for _, m := range members {
+		whole = w.embedded(m, from) && whole
+	}
+	if whole && nextPage(v) == "" {
+		w.tree.entries[p] = &entry{path: p, role: from.role, many: true, body: v, inside: from.path, poll: w.poll}
+	}
+}
+
+// miss notes that a resource could not be read. What was known of it stays, marked stale.
+func (w *walk) miss(it item, f *failure, quiet bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.tree.entries[it.path]
+	if f.status == http.StatusNotFound || f.status == http.StatusGone {
+		if it.role == rRoot {
+			w.problem(it.path, &failure{class: snapshot.ClassGarbage, said: "there is no Redfish service here: " + f.said, hint: "check the URL, and that Redfish is enabled on the BMC"})
+			return
+		}
+		if e == nil && it.many && usual[it.path] != nil {
+			w.problem(it.path, &failure{class: snapshot.ClassPartial, said: "the root links to this collection, but " + f.said, hint: "only members with usual names can be found; if the BMC has just been started, wait"})
+		}
+		// A link that ends in nothing, or a part that was pulled: an answer, not an error.
+		if e == nil {
+			e = &entry{path: it.path, role: it.role, many: it.many}
+			w.tree.entries[it.path] = e
+		}
+		if !e.gone && e.body.kind == object {
+			w.tree.rescan = true
+		}
+		e.gone, e.stale, e.why, e.poll = true, false, f.said, w.poll
+		return
+	}
+	if e != nil {
+		e.stale, e.why = true, f.said
+	}
+	if f.final || w.client.hopeless() {
+		w.ended = true
+	}
+	if f.class == snapshot.ClassAuth {
+		w.denied++
+	}
+	if !quiet {
+		w.problem(it.path, f)
+	}
+}
+
+// problem adds an error, each sentence once for the resource it is of. Called locked.
+func (w *walk) problem(at string, f *failure) {
+	class := f.class
+	if at == rootPath || class == snapshot.ClassAuth || class == snapshot.ClassCertificate || class == snapshot.ClassPinChanged || class == snapshot.ClassLimit {
+		for _, e := range w.errors {
+			if e.Error == f.said {
+				return
+			}
+		}
+		at = w.client.target.URL
+	} else if class == snapshot.ClassUnreachable && w.reached {
+		class = snapshot.ClassPartial
+	}
+	if len(w.errors) < maxErrors {
+		w.errors = append(w.errors, snapshot.Error{At: at, Error: f.said, Hint: f.hint, Class: class})
+	}
+}
+
+// states is a digest of the words of state in a resource: that which, when it changes, makes its relatives be read.
+func states(v value) string {
+	var b strings.Builder
+	var add func(v value, depth int)
+	add = func(v value, depth int) {
+		if depth > 6 {
+			return
+		}
+		switch v.kind {
+		case object:
+			for i, k := range v.keys {
+				switch k {
+				case "State", "Health", "HealthRollup", "PowerState", "LinkStatus", "LineInputStatus":
+					b.WriteString(v.list[i].raw())
+					b.WriteByte('/')
+				default:
+					if k2 := v.list[i].kind; k2 == object || k2 == array {
+						add(v.list[i], depth+1)
+					}
+				}
+			}
+		case array:
+			for _, e := range v.list {
+				add(e, depth+1)
+			}
+		}
+	}
+	add(v, 0)
+	return b.String()
 }
