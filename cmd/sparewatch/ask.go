@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/term"
+)
+
+// daemonFlags find the daemon.
+type daemonFlags struct {
+	URL string `help:"Address of the daemon." env:"SPAREWATCH_URL" default:"http://127.0.0.1:9620"`
+}
+
+func (f *daemonFlags) client() api.Client { return api.Client{URL: f.URL} }
+
+// unanswered adds to an error of the daemon what to do next.
+func unanswered(err error) error {
+	var gone *api.UnreachableError
+	if errors.As(err, &gone) {
+		return hinted(err, "start it with sparewatch run --config FILE, or say where it is with --url or SPAREWATCH_URL")
+	}
+	return err
+}
+
+type statusCmd struct {
+	JSON bool `help:"Print one JSON object."`
+	All  bool `help:"List everything, also what is fine."`
+	daemonFlags
+}
+
+// Run prints how it stands.
+func (c *statusCmd) Run(ctx context.Context) error {
+	s, err := c.client().Status(ctx)
+	if err != nil {
+		return unanswered(err)
+	}
+	if c.JSON {
+		err = printJSON(s)
+	} else {
+		p := stdout(c.All)
+		p.Status(s)
+		err = p.Err()
+	}
+	if err != nil {
+		return err
+	}
+	return answered(term.Exit(s))
+}
+
+type simulateCmd struct {
+	Fail []string `help:"What fails: an id, a device or a name; again for more." required:"" placeholder:"ID" sep:"none"`
+	JSON bool     `help:"Print one JSON object."`
+	All  bool     `help:"List everything that would stop working."`
+	daemonFlags
+}
+
+// Run prints what would be lost.
+func (c *simulateCmd) Run(ctx context.Context) error {
+	s, err := c.client().Simulate(ctx, c.Fail)
+	if err != nil {
+		return unanswered(err)
+	}
+	if c.JSON {
+		err = printJSON(s)
+	} else {
+		p := stdout(c.All)
+		p.Simulation(s)
+		err = p.Err()
+	}
+	if err != nil {
+		return err
+	}
+	for _, change := range s.Services {
+		if change.Lost {
+			return answered(api.BadNews)
+		}
+	}
+	return nil
+}
+
+type gateCmd struct {
+	Fail   []string `help:"What is taken down: an id, a device or a name; again for more." required:"" placeholder:"ID" sep:"none"`
+	Strict bool     `help:"Presume nothing."`
+	JSON   bool     `help:"Print one JSON object."`
+	All    bool     `help:"List everything."`
+	daemonFlags
+}
+
+// Run prints the answer; it is the exit code too.
+func (c *gateCmd) Run(ctx context.Context) error {
+	g, err := c.client().Gate(ctx, c.Fail, c.Strict)
+	if err != nil {
+		return unanswered(err)
+	}
+	if c.JSON {
+		err = printJSON(g)
+	} else {
+		p := stdout(c.All)
+		p.Gate(g)
+		err = p.Err()
+	}
+	if err != nil {
+		return err
+	}
+	return answered(g.Verdict)
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/config"
+)
+
+type inspectCmd struct {
+	URL     string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT]."`
+	JSON    bool          `help:"Print one JSON object."`
+	All     bool          `help:"Sum nothing up."`
+	Timeout time.Duration `help:"Give up after this long." default:"2m"`
+	loginFlags
+}
+
+// Run polls the device and prints what it said.
+func (c *inspectCmd) Run(ctx context.Context) error {
+	all, err := app.Collectors()
+	if err != nil {
+		return err
+	}
+	target, err := config.Single(c.URL, config.Options{Schemes: app.Schemes(all)})
+	if err != nil {
+		return err
+	}
+	community := target.Credentials.Community
+	if target.Credentials, err = c.credentials(); err != nil {
+		return err
+	}
+	if community.Set() {
+		target.Credentials.Community = community
+		fmt.Fprintln(os.Stderr, "sparewatch: the URL holds a community, which others can see in the list of processes; use --community-file")
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	in, err := app.Inspect(ctx, all, target)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(in)
+	} else {
+		p := stdout(c.All)
+		p.Inspection(in)
+		err = p.Err()
+	}
+	if err != nil {
+		return err
+	}
+	if !in.Reachable && len(in.Errors) > 0 {
+		why := in.Errors[0]
+		err := fmt.Errorf("%s: %s", target.URL, why.Error)
+		if why.Hint != "" {
+			err = hinted(err, why.Hint)
+		}
+		return err
+	}
+	return answered(in.Exit())
+}

@@ -1,0 +1,106 @@
+// Command sparewatch says how many more failures redundant hardware can take. Each subcommand has a file of its own;
+// what they do is in pkg/app, what they print in pkg/term.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	text "github.com/sparewatch/sparewatch/pkg/term"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+// cli are the subcommands, in the order in which they are listed.
+type cli struct {
+	Inspect  inspectCmd  `cmd:"" help:"Poll one device once: what it is, what in it is redundant, what is wrong."`
+	Replay   replayCmd   `cmd:"" help:"Serve a recorded device over its protocol."`
+	Run      runCmd      `cmd:"" help:"The daemon: poll, judge, tell."`
+	Status   statusCmd   `cmd:"" help:"Ask the daemon how many spares each service has left, and why."`
+	Simulate simulateCmd `cmd:"" help:"Ask the daemon what would be lost if something failed now."`
+	Gate     gateCmd     `cmd:"" help:"Ask the daemon whether something may be taken down now: exit 0 yes, 1 no, 2 no answer."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+const about = `Sparewatch says for each service and redundancy group how many more failures it can take, and which would be the one.
+
+Exit codes: 0 fine, 1 the answer is bad news, 2 could not do it.`
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is the program with its exit code.
+func run(args []string) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("sparewatch"), kong.Description(about), kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+	if err != nil {
+		return fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		help := "sparewatch --help"
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+			help = "sparewatch " + wrong.Context.Selected().Name + " --help"
+		}
+		return fail(hinted(err, "see "+help))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	if err := command.Run(); err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
+// exit is an answer that is not fine and was printed already.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// answered makes the error of an exit code.
+func answered(code int) error {
+	if code == api.Fine {
+		return nil
+	}
+	return exit(code)
+}
+
+// fail prints an error on one line and returns the exit code.
+func fail(err error) int {
+	var code exit
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	for line := range strings.Lines(strings.TrimSpace(err.Error()) + "\n") {
+		fmt.Fprint(os.Stderr, "sparewatch: ", line)
+	}
+	return api.NoWord
+}
+
+// hinted adds to an error what to do next.
+func hinted(err error, hint string) error { return fmt.Errorf("%w; %s", err, hint) }
+
+// stdout prints for people, in colour where the output is a terminal and nobody objects (https://no-color.org).
+func stdout(all bool) *text.Printer {
+	colour := term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return text.New(os.Stdout, text.Options{Colour: colour, All: all})
+}

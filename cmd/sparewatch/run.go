@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/config"
+)
+
+type runCmd struct {
+	Config  string `help:"Configuration: a YAML file, or a folder of them." required:"" type:"path" placeholder:"FILE" env:"SPAREWATCH_CONFIG"`
+	Verbose bool   `short:"v" help:"Log more."`
+	LogJSON bool   `name:"log-json" help:"Log in JSON."`
+}
+
+// stopTimeout bounds how long the daemon takes to end.
+const stopTimeout = 30 * time.Second
+
+// Run is the daemon: it ends with an interrupt and loads its configuration anew on SIGHUP.
+func (c *runCmd) Run(ctx context.Context) error {
+	log := logger(c.Verbose, c.LogJSON)
+	all, err := app.Collectors()
+	if err != nil {
+		return err
+	}
+	load := func() (*config.Config, error) {
+		cfg, err := config.LoadWith(c.Config, config.Options{Schemes: app.Schemes(all)})
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range cfg.Warnings {
+			log.Warn("the configuration is allowed, but worth a look", "at", w)
+		}
+		return cfg, nil
+	}
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	a, err := app.New(app.Options{Config: cfg, Collectors: all, Version: version, Log: log})
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	fmt.Println(a.URL())
+	err = serve(ctx, a, hup, func() error {
+		cfg, err := load()
+		if err == nil {
+			err = a.Reload(ctx, cfg)
+		}
+		return err
+	}, log)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if stopped := a.Stop(end); err == nil {
+		err = stopped
+	}
+	return err
+}
+
+// serve waits for the end, and reloads when it is told to. A configuration that cannot be loaded changes nothing.
+func serve(ctx context.Context, a *app.App, hup <-chan os.Signal, reload func() error, log *slog.Logger) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-a.Failed():
+			return err
+		case <-hup:
+			if err := reload(); err != nil {
+				a.ReloadFailed()
+				log.Error("the configuration was not loaded; the one before stays", "error", err)
+			}
+		}
+	}
+}
+
+func logger(verbose, json bool) *slog.Logger {
+	o := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if verbose {
+		o.Level = slog.LevelDebug
+	}
+	if json {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}

@@ -1,0 +1,450 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/bus"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/incident"
+	"github.com/sparewatch/sparewatch/pkg/ledger"
+	"github.com/sparewatch/sparewatch/pkg/notify/outbox"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
+)
+
+// judge is the one goroutine that owns what is believed: the state of all targets, the engine, and which incidents are
+// open. Nothing else touches them; whoever wants an answer from the engine has it asked by do.
+type judge struct {
+	app *App
+	log *slog.Logger
+
+	snapshots chan *snapshot.Snapshot
+	questions chan func()
+	ended     chan struct{} // closed when run is over
+
+	config  *config.Config
+	store   *state.Store
+	engine  *engine.Engine
+	fold    *incident.Fold
+	last    map[target]*snapshot.Snapshot // the last answer of each target
+	reached map[target]bool               // whether the last poll was answered; for the log
+	report  *engine.Report
+
+	ledger  ledger.Log
+	writer  *ledger.Writer
+	outbox  *outbox.Outbox
+	stopBox func(context.Context) error
+	head    uint64                // the last entry that the fold has
+	broken  error                 // why the ledger could not be written
+	again   time.Time             // when to try the ledger again
+	doubt   atomic.Pointer[error] // why the outbox could not write it
+
+	polls, failed uint64
+	evaluations   uint64
+	evaluating    time.Duration
+	loadedAt      time.Time
+	loaded        atomic.Bool
+}
+
+type target struct{ device, url string }
+
+func newJudge(a *App) *judge {
+	return &judge{
+		app:       a,
+		log:       a.log,
+		snapshots: make(chan *snapshot.Snapshot, 1024),
+		questions: make(chan func()),
+		ended:     make(chan struct{}),
+		last:      map[target]*snapshot.Snapshot{},
+		reached:   map[target]bool{},
+	}
+}
+
+// build makes store and engine for a configuration.
+func (j *judge) build(c *config.Config) error {
+	e, err := engine.New(&c.Model, engine.Options{Settle: j.app.o.Settle})
+	if err != nil {
+		return err
+	}
+	j.config, j.engine, j.store = c, e, newStore(c)
+	j.loadedAt = j.app.now()
+	j.loaded.Store(true)
+	return nil
+}
+
+func newStore(c *config.Config) *state.Store {
+	var list []state.Target
+	for _, d := range c.Devices {
+		for _, t := range d.Targets {
+			list = append(list, state.Target{URL: t.URL, Device: d.Name, Interval: d.States})
+		}
+	}
+	return state.New(list)
+}
+
+// restore takes in what was known before the start: what was seen, the last snapshots, and the ledger with its open
+// findings, incidents and unsent notifications. It writes that the daemon started.
+func (j *judge) restore(ctx context.Context, b *bus.Bus) error {
+	seen := map[string]state.Seen{}
+	err := b.Seen().All(ctx, func(device string, value []byte) error {
+		var s state.Seen
+		if err := json.Unmarshal(value, &s); err != nil {
+			return fmt.Errorf("what was remembered of %s: %w", device, err)
+		}
+		seen[device] = s
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	j.store.Restore(seen)
+	err = b.Last().All(ctx, func(key string, value []byte) error {
+		var sn snapshot.Snapshot
+		if err := json.Unmarshal(value, &sn); err != nil {
+			j.log.Warn("a last snapshot is unreadable and left out", "target", key, "error", err)
+			return nil // it is disposable
+		}
+		j.store.RestoreLast(&sn)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return j.restoreLedger(ctx, b.Ledger())
+}
+
+func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {
+	j.ledger = log
+	j.fold = incident.NewFold(incident.Options{Hold: j.app.o.Hold, NewID: incident.IDs(j.config.Site)})
+	box, err := j.newOutbox(j.config)
+	if err != nil {
+		return err
+	}
+	j.outbox = box
+	open := map[finding.Key]finding.Finding{}
+	j.writer, err = ledger.Open(ctx, log, func(e ledger.Entry) error {
+		j.head = e.Seq
+		if err := remember(open, e); err != nil {
+			return err
+		}
+		return j.replay(e)
+	})
+	if err != nil {
+		return fmt.Errorf("read the ledger: %w", err)
+	}
+	var findings []finding.Finding
+	for _, f := range open {
+		findings = append(findings, f)
+	}
+	j.engine.Resume(findings)
+	for _, name := range j.store.Devices() {
+		j.engine.Update(j.store.Device(name))
+	}
+	start := ledger.Record{Kind: ledger.Start, Body: map[string]any{"version": j.app.o.Version, "site": j.config.Site, "configuration": j.config.Files}}
+	entries, err := j.writer.Append(ctx, j.app.now(), start)
+	if err != nil {
+		return fmt.Errorf("write the ledger: %w", err)
+	}
+	j.written(entries)
+	j.openOutbox()
+	if n := len(j.fold.Open()); n > 0 {
+		j.log.Info("incidents from before the start are still open", "incidents", n, "findings", len(findings))
+	}
+	return nil
+}
+
+// remember keeps the findings that a ledger leaves open.
+func remember(open map[finding.Key]finding.Finding, e ledger.Entry) error {
+	if e.Kind != ledger.Transition {
+		return nil
+	}
+	var t incident.Transition
+	if err := json.Unmarshal(e.Body, &t); err != nil {
+		return err
+	}
+	if t.Finding == nil {
+		delete(open, t.Key)
+		return nil
+	}
+	open[t.Key] = *t.Finding
+	return nil
+}
+
+// replay takes in one entry of the ledger that was not made from the present fold.
+func (j *judge) replay(e ledger.Entry) error {
+	j.head = e.Seq
+	if err := j.fold.Replay(e); err != nil {
+		return err
+	}
+	return j.outbox.Apply(e)
+}
+
+// run is the judge's task.
+func (j *judge) run(ctx context.Context) error {
+	defer close(j.ended)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	j.look(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case sn := <-j.snapshots:
+			j.take(sn)
+			j.drain()
+		case f := <-j.questions:
+			f()
+			continue
+		case <-tick.C:
+			for _, name := range j.store.Tick(j.app.now()) {
+				j.engine.Update(j.store.Device(name))
+			}
+		}
+		j.look(ctx)
+	}
+}
+
+// drain takes the snapshots that wait, so that a burst is judged once; not for ever, so that the page moves on.
+func (j *judge) drain() {
+	for range cap(j.snapshots) {
+		select {
+		case sn := <-j.snapshots:
+			j.take(sn)
+		default:
+			return
+		}
+	}
+}
+
+// take gives one snapshot to the store, and to the keeper what of it must be remembered.
+func (j *judge) take(sn *snapshot.Snapshot) {
+	j.polls++
+	if !sn.Reachable {
+		j.failed++
+	}
+	device, changed := j.store.Apply(sn)
+	if device == "" {
+		return // of a target that is no longer configured
+	}
+	key := target{sn.Device.Name, sn.Target}
+	j.say(key, sn)
+	if sn.Reachable {
+		j.last[key] = sn
+		if changed {
+			j.app.keeper.putLast(sn)
+		}
+	}
+	j.engine.Update(j.store.Device(device))
+}
+
+// say logs that a target no longer answers, or does so again.
+func (j *judge) say(key target, sn *snapshot.Snapshot) {
+	was, known := j.reached[key]
+	j.reached[key] = sn.Reachable
+	switch {
+	case sn.Reachable && known && !was:
+		j.log.Info("a target answers again", "device", key.device, "target", key.url)
+	case !sn.Reachable && (was || !known):
+		var why snapshot.Error
+		if len(sn.Errors) > 0 {
+			why = sn.Errors[0]
+		}
+		j.log.Warn("a target does not answer", "device", key.device, "target", key.url, "error", why.Error, "hint", why.Hint)
+	}
+}
+
+// look judges, writes down what changed, and shows the new picture.
+func (j *judge) look(ctx context.Context) {
+	now := j.app.now()
+	began := time.Now()
+	report, questions := j.engine.Evaluate(now)
+	j.evaluating += time.Since(began)
+	j.evaluations++
+	j.report = report
+	for _, l := range j.engine.Learned() {
+		j.store.Learn(l.Group, l.Best, l.Peak)
+	}
+	for _, q := range questions {
+		j.log.Debug("a device is asked now", "device", q.Device, "why", q.Why)
+		j.app.poller.Ask(q.Device, q.Why)
+	}
+	j.tell(ctx, now)
+	for _, name := range j.store.Dirty() {
+		j.app.keeper.putSeen(name, j.store.Seen(name))
+	}
+	j.show(now)
+}
+
+// tell takes the findings to the incidents, and what people are to know to the ledger, from which the outbox has it. An
+// incident is believed when it is written.
+func (j *judge) tell(ctx context.Context, now time.Time) {
+	if err := j.doubt.Swap(nil); err != nil && j.broken == nil {
+		j.broken = *err
+	}
+	if j.broken != nil && !j.repair(ctx, now) {
+		return
+	}
+	next, step := j.fold.Step(now, j.report.Findings, j.unsure)
+	records := step.Records(j.outbox.Intent)
+	if len(records) == 0 {
+		j.fold = next
+		return
+	}
+	entries, err := j.writer.Append(ctx, now, records...)
+	if err != nil {
+		j.broken, j.again = err, now
+		if ctx.Err() == nil {
+			j.log.Error("the ledger cannot be written; nobody is told anything until it can", "error", err)
+		}
+		for _, e := range entries { // those that were written
+			_ = j.replay(e) // it was made here a moment ago
+		}
+		return
+	}
+	j.fold = next
+	j.written(entries)
+	for _, c := range step.Changes {
+		j.log.Log(ctx, level(c), "incident "+string(c.What), "incident", c.ID, "severity", c.Severity, "title", c.Title, "part_of", c.PartOf)
+	}
+}
+
+func level(c incident.Change) slog.Level {
+	if c.What == incident.Opened && c.Severity >= finding.Error {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// written hands entries that the present fold has already to the outbox.
+func (j *judge) written(entries []ledger.Entry) {
+	for _, e := range entries {
+		j.head = e.Seq
+		if err := j.outbox.Apply(e); err != nil {
+			j.log.Error("an entry of the ledger cannot be sent", "entry", e.Seq, "error", err)
+		}
+	}
+}
+
+// repairEvery is how often a ledger that could not be written is tried again.
+const repairEvery = 5 * time.Second
+
+// repair reads from the ledger what is really there and goes on from that.
+func (j *judge) repair(ctx context.Context, now time.Time) bool {
+	if now.Before(j.again) {
+		return false
+	}
+	j.again = now.Add(repairEvery)
+	if err := j.writer.Resume(ctx, j.replay); err != nil {
+		j.broken = err
+		return false
+	}
+	j.log.Info("the ledger can be written again")
+	j.broken = nil
+	return true
+}
+
+// unsure reports whether nothing can be said now of a finding that is not there: its device was not read since the
+// start, or not everything was.
+func (j *judge) unsure(k finding.Key) bool {
+	if !j.report.Settled {
+		return true
+	}
+	_, subject, _ := strings.Cut(string(k), ":")
+	d := j.store.Device(component.ID(subject).Device())
+	return d != nil && !d.Read
+}
+
+// do has f called by the judge, between two looks, and waits for it.
+func (j *judge) do(ctx context.Context, f func(*judge) error) error {
+	var err error
+	done := make(chan struct{})
+	ask := func() {
+		defer close(done)
+		if ctx.Err() == nil {
+			err = f(j)
+		}
+	}
+	select {
+	case j.questions <- ask:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-j.ended:
+		return errors.New("the daemon is stopping")
+	}
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hand gives the judge a snapshot; it is what the poller calls. It waits where the judge is behind.
+func (j *judge) hand(sn *snapshot.Snapshot) {
+	select {
+	case j.snapshots <- sn:
+	case <-j.ended:
+	}
+}
+
+// resolve finds what people mean by names.
+func (j *judge) resolve(names []string) ([]component.ID, error) {
+	ids := make([]component.ID, 0, len(names))
+	for _, n := range names {
+		id, err := j.engine.Resolve(n)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// record appends the outbox's records to the ledger. It is called by the outbox's goroutines; what went wrong is repaired
+// by the judge.
+func (j *judge) record(ctx context.Context, records ...ledger.Record) error {
+	_, err := j.writer.Append(ctx, j.app.now(), records...)
+	if err != nil && ctx.Err() == nil {
+		j.doubt.Store(&err)
+	}
+	return err
+}
+
+// newOutbox makes an outbox for the receivers of a configuration.
+func (j *judge) newOutbox(c *config.Config) (*outbox.Outbox, error) {
+	list, err := receivers(c)
+	if err != nil {
+		return nil, err
+	}
+	return outbox.New(outbox.Options{
+		Site:      c.Site,
+		Link:      func(id incident.ID) string { return j.app.URL() + "/#incident-" + string(id) },
+		Receivers: list,
+		Ledger:    j.ledger,
+		Record:    j.record,
+		Log:       j.log,
+	}), nil
+}
+
+// openOutbox begins to send.
+func (j *judge) openOutbox() { j.stopBox = j.app.tasks.start("outbox", j.outbox.Run) }
+
+// closeOutbox ends sending. What was not sent stands in the ledger.
+func (j *judge) closeOutbox(ctx context.Context) error {
+	if j.stopBox == nil {
+		return nil
+	}
+	stop := j.stopBox
+	j.stopBox = nil
+	return stop(ctx)
+}

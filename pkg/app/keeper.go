@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/bus"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
+)
+
+// keeper writes down what must survive a restart, beside the judge, who never waits for it. Of each device and target
+// only the newest word waits to be written.
+type keeper struct {
+	seen, last *bus.Bucket
+	log        *slog.Logger
+
+	mu    sync.Mutex
+	seens map[string]state.Seen         // by device
+	lasts map[target]*snapshot.Snapshot // by target
+	wake  chan struct{}
+}
+
+func newKeeper(log *slog.Logger) *keeper {
+	return &keeper{log: log, seens: map[string]state.Seen{}, lasts: map[target]*snapshot.Snapshot{}, wake: make(chan struct{}, 1)}
+}
+
+func (k *keeper) putSeen(device string, s state.Seen) {
+	k.mu.Lock()
+	k.seens[device] = s
+	k.mu.Unlock()
+	k.poke()
+}
+
+func (k *keeper) putLast(sn *snapshot.Snapshot) {
+	k.mu.Lock()
+	k.lasts[target{sn.Device.Name, sn.Target}] = sn
+	k.mu.Unlock()
+	k.poke()
+}
+
+func (k *keeper) poke() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Times of the keeper.
+const (
+	keepAgain = 5 * time.Second  // after a failed write
+	keepFlush = 10 * time.Second // for the rest, at the end
+)
+
+// run writes until ctx is done, and then what is left.
+func (k *keeper) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepFlush)
+			defer cancel()
+			return errors.Join(ctx.Err(), k.write(flush))
+		case <-k.wake:
+		}
+		err := k.write(ctx)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		k.log.Error("what was seen cannot be written down; it is tried again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(keepAgain):
+			k.poke()
+		}
+	}
+}
+
+// write writes all that waits. What cannot be written waits on, unless something newer has come.
+func (k *keeper) write(ctx context.Context) error {
+	k.mu.Lock()
+	seens, lasts := k.seens, k.lasts
+	k.seens, k.lasts = map[string]state.Seen{}, map[target]*snapshot.Snapshot{}
+	k.mu.Unlock()
+	var failed error
+	for device, s := range seens {
+		if err := put(ctx, k.seen, device, s); err != nil {
+			failed = err
+			k.mu.Lock()
+			if _, newer := k.seens[device]; !newer {
+				k.seens[device] = s
+			}
+			k.mu.Unlock()
+		}
+	}
+	for key, sn := range lasts {
+		// Disposable: what does not fit, or fails, is not tried again.
+		if err := put(ctx, k.last, key.device+" "+key.url, facts(sn)); err != nil && !errors.Is(err, bus.ErrTooBig) {
+			failed = err
+		}
+	}
+	return failed
+}
+
+func put(ctx context.Context, b *bus.Bucket, key string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return b.Put(ctx, key, body)
+}
+
+// facts is the snapshot without its readings, which change all the time.
+func facts(sn *snapshot.Snapshot) *snapshot.Snapshot {
+	f := *sn
+	f.Components = append(f.Components[:0:0], f.Components...)
+	for i := range f.Components {
+		f.Components[i].Readings = nil
+	}
+	return &f
+}

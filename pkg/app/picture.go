@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/export/prom"
+	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/incident"
+	"github.com/sparewatch/sparewatch/pkg/state"
+	"github.com/sparewatch/sparewatch/pkg/web"
+)
+
+// picture is what is known at one moment. It is not changed once it is shown.
+type picture struct {
+	site, version string
+	at            time.Time
+	report        *engine.Report // nil: nothing was judged yet
+	incidents     []incident.Incident
+	devices       []*state.Device
+	daemon        prom.Daemon
+	broken        error // why the ledger cannot be written
+}
+
+// show makes the picture of now the one that everybody sees.
+func (j *judge) show(now time.Time) {
+	p := &picture{site: j.config.Site, version: j.app.o.Version, at: now, report: j.report, incidents: j.fold.Open(), broken: j.broken}
+	for _, name := range j.store.Devices() {
+		p.devices = append(p.devices, j.store.Device(name))
+	}
+	p.daemon = prom.Daemon{
+		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, PollsLate: j.app.poller.Stats().Late,
+		Evaluations: j.evaluations, Evaluating: j.evaluating, LedgerEntries: j.head,
+		Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
+	}
+	for _, i := range p.incidents {
+		p.daemon.Incidents[i.Severity]++
+	}
+	for _, s := range j.outbox.Status() {
+		p.daemon.Receivers = append(p.daemon.Receivers, prom.Receiver{Name: s.Receiver, Pending: s.Pending, Delivered: s.Delivered, Refused: s.Refused, Failures: s.Failures})
+	}
+	j.app.picture.Store(p)
+}
+
+// Status is the picture for the API.
+func (a *App) Status() *api.Status {
+	p := a.picture.Load()
+	s := &api.Status{Site: p.site, Version: p.version, Now: a.now(), Incidents: append([]incident.Incident{}, p.incidents...), Targets: api.Targets(p.devices)}
+	if p.report != nil {
+		s.Report = *p.report
+	}
+	return s
+}
+
+func (a *App) page() web.View {
+	p := a.picture.Load()
+	return web.View{Site: p.site, Version: p.version, Now: a.now(), Report: p.report, Incidents: p.incidents, Devices: p.devices}
+}
+
+func (a *App) metrics() prom.View {
+	p := a.picture.Load()
+	return prom.View{Report: p.report, Devices: p.devices, Daemon: p.daemon}
+}
+
+// stuck is how old a picture may be before the daemon counts as ill: the judge makes one each second.
+const stuck = 30 * time.Second
+
+func (a *App) health() error {
+	p := a.picture.Load()
+	if age := a.now().Sub(p.at); age > stuck {
+		return fmt.Errorf("nothing was judged for %s", age.Round(time.Second))
+	}
+	if p.broken != nil {
+		return fmt.Errorf("the ledger cannot be written: %w", p.broken)
+	}
+	return nil
+}
+
+func (a *App) ready() error {
+	p := a.picture.Load()
+	read := 0
+	for _, d := range p.devices {
+		if d.Read {
+			read++
+		}
+	}
+	if p.report == nil || !p.report.Settled {
+		return fmt.Errorf("%d of %d devices were read since the start", read, len(p.devices))
+	}
+	return nil
+}
+
+// Simulate asks the engine what would be lost if these failed now.
+func (a *App) Simulate(ctx context.Context, fail []string) (s *engine.Simulation, err error) {
+	err = a.judge.do(ctx, func(j *judge) error {
+		ids, err := j.resolve(fail)
+		if err == nil {
+			s, err = j.engine.Simulate(ids)
+		}
+		return err
+	})
+	return s, err
+}
+
+// Gate asks the engine whether these may be taken down now.
+func (a *App) Gate(ctx context.Context, fail []string, strict bool) (g *engine.Gate, err error) {
+	if p := a.picture.Load(); p.report == nil {
+		return nil, errors.New("nothing was judged yet")
+	}
+	err = a.judge.do(ctx, func(j *judge) error {
+		ids, err := j.resolve(fail)
+		if err == nil {
+			g, err = j.engine.Gate(ids, strict)
+		}
+		return err
+	})
+	return g, err
+}

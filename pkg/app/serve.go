@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/export/prom"
+	"github.com/sparewatch/sparewatch/pkg/web"
+)
+
+// listen takes the page's address, so that another daemon's is found out before anything is touched.
+func (a *App) listen() error {
+	at := a.o.Config.Web.Listen
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with web: {listen: ...}", at, err)
+	}
+	a.listener = l
+	a.undo = append(a.undo, func(context.Context) error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) { // the server may have closed it
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// serve answers on the listener until ctx is done; those who are being answered then are waited for a while.
+func (a *App) serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           a.routes(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    1 << 20,
+	}
+	ended := make(chan error, 1)
+	go func() {
+		if file := a.o.Config.Web.TLSConfig; file != "" {
+			ended <- toolkit.Serve(a.listener, server, &toolkit.FlagConfig{WebConfigFile: &file}, a.log)
+			return
+		}
+		ended <- server.Serve(a.listener)
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		_ = server.Close() // those who still wait are cut off
+	}
+	<-ended
+	return ctx.Err()
+}
+
+// lastAnswers is how long those who are being answered hold up the end.
+const lastAnswers = 3 * time.Second
+
+// routes are all that the daemon answers.
+func (a *App) routes() http.Handler {
+	mux := http.NewServeMux()
+	asked := api.Handler(api.Daemon{Status: a.Status, Simulate: a.Simulate, Gate: a.Gate, Healthy: a.health, Ready: a.ready})
+	mux.Handle("/api/", asked)
+	mux.Handle("/healthz", asked)
+	mux.Handle("/readyz", asked)
+	mux.Handle("/metrics", prom.Handler(a.metrics, a.log))
+	mux.Handle("/probe", prom.Probe(a.metrics, a.now, a.log))
+	mux.Handle("/sd", prom.Discovery(a.metrics))
+	mux.Handle("/", web.Handler(a.page))
+	return mux
+}
