@@ -51,6 +51,11 @@ golden: ## accept what the tests print now as golden; read the diff
 bench-engine: ## the engine's benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/redundancy/... ./pkg/engine/...
 
+.PHONY: bench-peers
+bench-peers: ## a poll of ours beside other exporters, on the same simulated devices, in turn
+	@scripts/deps prometheus-ipmi-exporter prometheus-snmp-exporter snmpd
+	BENCH_PEERS=1 $(GO) test ./test/peers -run Bench -v -count=1
+
 .PHONY: deps
 deps: ## install the daemons that tests talk to, where apt-get is allowed
 	@scripts/deps
