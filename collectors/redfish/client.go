@@ -44,7 +44,8 @@ type client struct {
 	http     *http.Client
 	slots    chan struct{}
 
-	login sync.Mutex // guards what follows
+	login    sync.Mutex // guards what follows
+	sessions string     // where the root says that sessions are made
 	token string     // of the session
 	made  string     // the session's own path, to delete it
 	basic bool       // credentials go with every request
@@ -135,6 +136,15 @@ type answer struct {
 	notModified bool
 }
 
+// sessionsAt notes where the service makes sessions.
+func (c *client) sessionsAt(path string) {
+	c.login.Lock()
+	defer c.login.Unlock()
+	if normal(path) != "" {
+		c.sessions = path
+	}
+}
+
 // get reads one path (with query), logged in.
 func (c *client) get(ctx context.Context, path, etag string) (answer, *failure) {
 	if f := c.authenticate(ctx); f != nil {
@@ -142,13 +152,36 @@ func (c *client) get(ctx context.Context, path, etag string) (answer, *failure) 
 	}
 	used := c.currentToken()
 	a, f := c.do(ctx, http.MethodGet, path, etag, nil)
-	if f != nil && f.status == http.StatusUnauthorized && used != "" && c.renew(used) {
+	if f == nil || f.status != http.StatusUnauthorized || c.target.Credentials.User == "" {
+		return a, f
+	}
+	if used != "" && c.renew(used) {
 		if f := c.authenticate(ctx); f != nil {
 			return answer{}, f
 		}
-		a, f = c.do(ctx, http.MethodGet, path, etag, nil)
+		if a, f = c.do(ctx, http.MethodGet, path, etag, nil); f == nil || f.status != http.StatusUnauthorized {
+			return a, f
+		}
+	}
+	return answer{}, c.deny(f)
+}
+
+// root reads the service root, which needs no login (DSP0266, Security); where one asks for it all the same, it gets it.
+func (c *client) root(ctx context.Context, path, etag string) (answer, *failure) {
+	a, f := c.do(ctx, http.MethodGet, path, etag, nil)
+	if f != nil && f.status == http.StatusUnauthorized && c.target.Credentials.User != "" {
+		return c.get(ctx, path, etag)
 	}
 	return a, f
+}
+
+// deny ends the poll, and keeps the next ones from trying the login on: accounts get locked.
+func (c *client) deny(f *failure) *failure {
+	f.class, f.final, f.hint = snapshot.ClassAuth, true, c.loginHint(http.StatusUnauthorized)
+	c.login.Lock()
+	defer c.login.Unlock()
+	c.denied, c.deniedUntil = f, time.Now().Add(deniedPause)
+	return f
 }
 
 func (c *client) currentToken() string {
@@ -176,13 +209,14 @@ func (c *client) renew(used string) bool {
 func (c *client) authenticate(ctx context.Context) *failure {
 	c.login.Lock()
 	defer c.login.Unlock()
-	if c.token != "" || c.basic || c.full > 0 || c.target.Credentials.User == "" {
-		return nil
-	}
 	if c.denied != nil && time.Now().Before(c.deniedUntil) {
 		return c.denied
 	}
-	for _, path := range []string{sessionPath, "/redfish/v1/Sessions"} { // the second: iDRAC 8 answers 405 at the first
+	c.denied = nil
+	if c.token != "" || c.basic || c.full > 0 || c.target.Credentials.User == "" {
+		return nil
+	}
+	for _, path := range appendNew(nil, c.sessions, sessionPath, "/redfish/v1/Sessions") { // the last: iDRAC 8 answers 405 at the others
 		auth, err := schemas.CreateSession(poster{c: c, ctx: ctx}, path, c.target.Credentials.User, c.target.Credentials.Password.Reveal())
 		if err == nil && auth.Token != "" {
 			c.token, c.made = auth.Token, localPath(auth.Session)

@@ -115,7 +115,7 @@ var steps = map[role][]step{
 		many(rAdapter, "NetworkAdapters"), many(rDrive, "Drives"), one(rDrive, "Links", "Drives"), one(rStorage, "Links", "Storage"),
 		one(rLeakDetection, "LeakDetection"),
 	},
-	rManager: {one(rSystem, "Links", "ManagerForServers"), one(rChassis, "Links", "ManagerForChassis")},
+	rManager:       {one(rSystem, "Links", "ManagerForServers"), one(rChassis, "Links", "ManagerForChassis")},
 	rPowerSub:      {many(rSupply, "PowerSupplies"), many(rBattery, "Batteries")},
 	rSupply:        {one(rSupplyMetrics, "Metrics")},
 	rBattery:       {one(rBatteryMetrics, "Metrics")},

@@ -110,9 +110,10 @@ type walk struct {
 	poll   int // this poll's number, from 1
 
 	reached  bool // something was read
+	inside   bool // something was read that is behind the login
 	complete bool // the walk came to its end
 	ended    bool // no more requests in this poll
-	denied   int  // resources that were refused
+	denied   bool // a resource was refused
 	turn     map[string]bool
 	changed  map[string]bool // chassis whose older form of power or thermal changed in this poll
 
@@ -142,7 +143,10 @@ func (w *walk) run(ctx context.Context) {
 	if w.scope == collectors.Full && w.complete {
 		w.tree.forget(seen)
 	}
-	if w.denied > 0 && w.denied == len(w.errors) && len(w.tree.entries) <= 1 {
+	if !w.reached && len(w.errors) == 0 && !w.ended { // nothing was due: is it there at all?
+		w.read(ctx, item{ref: ref{link: rootPath, role: rRoot}, path: rootPath})
+	}
+	if w.denied && !w.inside {
 		w.reached = false // the root is open to everybody; nothing behind the login was read
 	}
 }
@@ -352,7 +356,11 @@ func (w *walk) read(ctx context.Context, it item) {
 		w.miss(it, failed(snapshot.ClassPartial, "it was not read: the poll had ended"), true)
 		return
 	}
-	a, f := w.client.get(ctx, address(it, query), etag)
+	get := w.client.get
+	if it.role == rRoot {
+		get = w.client.root
+	}
+	a, f := get(ctx, address(it, query), etag)
 	if f != nil && query != "" && f.status >= 400 && f.status != http.StatusUnauthorized && f.status != http.StatusNotFound {
 		w.mu.Lock()
 		w.tree.noExpand = true // it said that it could
@@ -503,6 +511,7 @@ func (w *walk) keep(it item) {
 	defer w.mu.Unlock()
 	e := w.tree.entries[it.path]
 	e.poll, e.stale, e.why = w.poll, false, ""
+	w.inside = w.inside || it.role != rRoot
 	for _, m := range w.tree.entries {
 		if m.inside == it.path {
 			m.poll, m.stale, m.why = w.poll, false, ""
@@ -516,6 +525,11 @@ func (w *walk) store(it item, body value, etag, query string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reached = true
+	if it.role == rRoot {
+		w.client.sessionsAt(localPath(body.at("Links", "Sessions").link()))
+	} else {
+		w.inside = true
+	}
 	old := w.tree.entries[it.path]
 	if old != nil && states(old.body) != states(body) {
 		switch it.role {
@@ -619,9 +633,7 @@ func (w *walk) miss(it item, f *failure, quiet bool) {
 	if f.final || w.client.hopeless() {
 		w.ended = true
 	}
-	if f.class == snapshot.ClassAuth {
-		w.denied++
-	}
+	w.denied = w.denied || f.class == snapshot.ClassAuth
 	if !quiet {
 		w.problem(it.path, f)
 	}
