@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/finding"
-	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/redundancy"
 	"github.com/sparewatch/sparewatch/pkg/state"
 	"github.com/sparewatch/sparewatch/pkg/topology"
 )
@@ -17,60 +20,295 @@ import (
 //	e.Update(store.Device("srv-101"))            // after each poll, and when silence changed
 //	report, questions := e.Evaluate(now)         // when something changed, and once a second while Report.Waiting > 0
 //	for _, l := range e.Learned() { store.Learn(l.Group, l.Best, l.Peak) }
-type Engine struct{}
+//
+// The work of an Evaluate follows what depends on the changes since the last one. Only when devices' inventories, links
+// or groups change the whole model is compiled again.
+type Engine struct {
+	model    *topology.Model
+	opt      Options
+	declared map[string]*declaration
+	observed map[string]bool
+	devices  map[string]*device
 
-// New makes an engine for a checked model. A reload makes a new engine, gives it every device, and Resumes it with what
-// the old one had open.
-func New(model *topology.Model, opt Options) (*Engine, error) { return &Engine{}, nil }
+	started, now time.Time
 
-// Options adjust the engine; zero fields mean the defaults.
-type Options struct {
-	// Settle is how long after the first Evaluate the engine waits for devices that were not read yet. Default 2 min.
-	Settle time.Duration
-	// Ask is how long a finding waits for the devices that were asked. Default 10 s.
-	Ask time.Duration
-	// Hold is how long a rule's condition must stand before its finding opens. Default: 0 for all.
-	Hold map[finding.Rule]time.Duration
-	// Severity overrides the severity of a rule by the tier of the most important service that leans on the subject;
-	// NoTier stands for "no service".
-	Severity map[finding.Rule]map[int]finding.Severity
+	compiled       // what follows from the structure
+	stale     bool // the structure must be compiled again
+	refresh   map[string]bool
+	mistakes  []stand // in what devices report, found by compiling
+	resumed   map[finding.Key]finding.Finding
+	learned   map[component.ID]Learning
+	blame     blame
+	cabling   cabling
+	standing  standing
+	report    *Report
+	reported  bool // report says all there is to say
+	unsettled bool
 }
 
-// NoTier is the tier of what no service leans on.
-const NoTier = -1
+// device is one device with the groups that were formed of it.
+type device struct {
+	name  string
+	view  *state.Device
+	forms []form
+	links []component.Link
+	best  map[component.ID]int
+	was   map[component.ID]component.ID // group of each member
+	nodes []redundancy.Node
+}
+
+// New makes an engine for a checked model. A reload makes a new engine, gives it every device, and Resumes it with what
+// the old one had open. Its error says what is wrong with the model; a loop is a *topology.LoopError.
+func New(model *topology.Model, opt Options) (*Engine, error) {
+	e := &Engine{
+		model:    model,
+		opt:      opt.withDefaults(),
+		declared: declarations(model),
+		observed: make(map[string]bool, len(model.Observed)),
+		devices:  map[string]*device{},
+		refresh:  map[string]bool{},
+		resumed:  map[finding.Key]finding.Finding{},
+		learned:  map[component.ID]Learning{},
+	}
+	e.blame.init()
+	e.cabling.init()
+	e.standing.init()
+	for _, name := range model.Observed {
+		e.observed[name] = true
+	}
+	for name := range e.declared {
+		e.form(e.device(name))
+	}
+	if err := e.compile(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) device(name string) *device {
+	d := e.devices[name]
+	if d == nil {
+		d = &device{name: name, best: map[component.ID]int{}, was: map[component.ID]component.ID{}}
+		e.devices[name] = d
+	}
+	return d
+}
 
 // Update takes in the merged view of a device. It is cheap; the work is done by Evaluate.
-func (e *Engine) Update(d *state.Device) {}
+func (e *Engine) Update(view *state.Device) {
+	if view == nil {
+		return
+	}
+	d := e.device(view.Name)
+	if e.changesStructure(d, view) {
+		e.stale = true
+	}
+	if d.view != nil {
+		for id, best := range d.view.Best {
+			if view.Best[id] < best { // forgotten by somebody
+				delete(d.best, id)
+			}
+		}
+	}
+	before := d.forms
+	d.view = view
+	e.form(d)
+	if !sameForms(before, d.forms) {
+		e.stale = true
+	}
+	e.refresh[view.Name] = true
+}
+
+// changesStructure reports whether other parts or links are listed than before.
+func (e *Engine) changesStructure(d *device, view *state.Device) bool {
+	was := d.view
+	if was == nil || len(was.Parts) != len(view.Parts) || !slices.Equal(was.Links, view.Links) {
+		return true
+	}
+	for i := range view.Parts {
+		if was.Parts[i].ID != view.Parts[i].ID || !slices.Equal(was.Parts[i].Aliases, view.Parts[i].Aliases) {
+			return true
+		}
+	}
+	return was.Read != view.Read
+}
+
+// sameForms compares groups by what the structure is made of.
+func sameForms(a, b []form) bool {
+	return slices.EqualFunc(a, b, func(x, y form) bool {
+		return x.id == y.id && x.needed == y.needed && x.missing == y.missing && slices.Equal(x.members, y.members) && slices.Equal(x.carries, y.carries)
+	})
+}
+
+// form forms the device's groups and notes what they teach.
+func (e *Engine) form(d *device) {
+	best := d.best
+	if d.view != nil {
+		best = maps.Clone(d.best)
+		for id, n := range d.view.Best {
+			best[id] = max(best[id], n)
+		}
+	}
+	f := &former{name: d.name, site: d.name == e.model.Site, view: d.view, declared: e.declared[d.name], was: d.was, best: best}
+	d.forms = f.groups()
+	d.links = f.links(d.forms)
+	for i := range d.forms {
+		g := &d.forms[i]
+		for _, id := range g.members {
+			d.was[id] = g.id
+		}
+		e.learn(d, g)
+	}
+}
+
+// learn remembers how many members were in place together, and the highest load.
+func (e *Engine) learn(d *device, g *form) {
+	if d.view == nil {
+		return
+	}
+	d.best[g.id] = max(d.best[g.id], g.present)
+	if d.best[g.id] > d.view.Best[g.id] || g.load > d.view.Peaks[g.id]*1.01 {
+		e.learned[g.id] = Learning{Group: g.id, Best: d.best[g.id], Peak: g.load}
+	}
+}
 
 // Forget drops a device that is no longer configured.
-func (e *Engine) Forget(device string) {}
-
-// Resume tells the engine what was open before a restart or reload: it stays open until its subject can be judged, and
-// keeps its Since when it still stands then.
-func (e *Engine) Resume(open []finding.Finding) {}
-
-// Evaluate judges everything that changed since the last call and returns the report, with the devices that are to be
-// read now because the answer decides where blame lies.
-func (e *Engine) Evaluate(now time.Time) (*Report, []Question) { return &Report{At: now}, nil }
+func (e *Engine) Forget(name string) {
+	delete(e.devices, name)
+	delete(e.observed, name)
+	if e.declared[name] != nil {
+		e.form(e.device(name))
+	}
+	e.stale = true
+}
 
 // Learned returns what has to be remembered over restarts and was learned since the last call; see state.Store.Learn.
-func (e *Engine) Learned() []Learning { return nil }
+func (e *Engine) Learned() []Learning {
+	if len(e.learned) == 0 {
+		return nil
+	}
+	all := make([]Learning, 0, len(e.learned))
+	for _, id := range slices.Sorted(maps.Keys(e.learned)) {
+		all = append(all, e.learned[id])
+	}
+	clear(e.learned)
+	return all
+}
 
 // Learning is what was learned of a group.
 type Learning struct {
 	Group component.ID
-	Best  int     // members seen working together
+	Best  int     // members seen together
 	Peak  float64 // highest load in W; 0: not known
 }
 
+// Resume tells the engine what was open before a restart or reload: it stays open until its subject can be judged, and
+// keeps its Since when it still stands then. Call it before the first Evaluate.
+func (e *Engine) Resume(open []finding.Finding) {
+	for _, f := range open {
+		e.resumed[f.Key] = f
+		e.standing.since[f.Key] = f.Since
+		if f.Rule == finding.WrongCabling {
+			e.cabling.resume(e, f)
+		}
+	}
+}
+
+// Evaluate judges everything that changed since the last call and returns the report, with the devices that are to be
+// read now because the answer decides where blame lies.
+func (e *Engine) Evaluate(now time.Time) (*Report, []Question) {
+	questions := e.Step(now)
+	return e.Report(), questions
+}
+
+// Step does the judging of Evaluate without making a report. Its cost follows what depends on the changes; that of a
+// report follows the number of groups and services too, which are copied.
+func (e *Engine) Step(now time.Time) []Question {
+	if e.started.IsZero() {
+		e.started = now
+	}
+	e.now = now
+	e.noteSettled()
+	var questions []Question
+	for range 4 { // what the evidence says of cables changes the structure, at most from one round to the next
+		if e.stale {
+			e.recompile()
+		}
+		e.refreshDevices()
+		questions = append(questions, e.assignBlame()...)
+		if !e.checkCables() {
+			break
+		}
+	}
+	e.judgeDirty()
+	e.settleFindings()
+	return uniqueQuestions(questions)
+}
+
+// recompile compiles the structure anew. What a device reports may close a loop: then its own links are left out, and a
+// finding says so.
+func (e *Engine) recompile() {
+	if err := e.compile(); err != nil {
+		// The declared model was compiled by New and device's links were left out: this is a group that cannot be.
+		e.mistakes = append(e.mistakes, stand{f: finding.Finding{
+			Key: finding.KeyOf(finding.ModelMistake, component.ID(e.model.Site+"/site/"+e.model.Site)), Rule: finding.ModelMistake,
+			Subject: component.ID(e.model.Site + "/site/" + e.model.Site),
+			Summary: fmt.Sprintf("the model cannot be compiled any more: %v; verdicts are of the model as it was", err),
+			Remedy:  "Run `sparewatch check` and mend what it names.",
+		}})
+		e.stale = false
+	}
+}
+
+// noteSettled finds devices whose groups may be judged now because the settle time is over.
+func (e *Engine) noteSettled() {
+	if e.unsettled && e.settled() {
+		e.unsettled = false
+		for name := range e.devices {
+			e.refresh[name] = true
+		}
+		for name := range e.observed {
+			e.refresh[name] = true
+		}
+		e.reported = false
+	}
+}
+
+// settled reports whether the settle time is over.
+func (e *Engine) settled() bool { return e.opt.Offline || e.now.Sub(e.started) >= e.opt.Settle }
+
+// heardAll reports whether every observed device was read once.
+func (e *Engine) heardAll() bool {
+	for name := range e.observed {
+		if d := e.devices[name]; d == nil || d.view == nil || !d.view.Read {
+			return false
+		}
+	}
+	return true
+}
+
+// mayJudge reports whether something can be said of the parts of a device: it was read, nobody reads it, or the settle
+// time is over.
+func (e *Engine) mayJudge(name string) bool {
+	if e.settled() {
+		return true
+	}
+	d := e.devices[name]
+	if d != nil && d.view != nil {
+		return d.view.Read
+	}
+	return !e.observed[name]
+}
+
+func uniqueQuestions(qs []Question) []Question {
+	seen := make(map[string]bool, len(qs))
+	return slices.DeleteFunc(qs, func(q Question) bool {
+		again := seen[q.Device]
+		seen[q.Device] = true
+		return again
+	})
+}
+
 // Resolve finds the component, group or service that a person means by an id, an alias, a device's name or a bare name.
-func (e *Engine) Resolve(name string) (component.ID, error) { return component.ID(name), nil }
-
-// Simulate says what would change if these failed now. It changes nothing.
-func (e *Engine) Simulate(fail []component.ID) (*Simulation, error) { return &Simulation{}, nil }
-
-// Gate says whether these may be taken down now. Strict presumes nothing.
-func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) { return &Gate{}, nil }
-
-// Judge returns the verdicts on the groups inside one device from one snapshot, without a model or memory.
-func Judge(sn *snapshot.Snapshot) []Group { return nil }
+// Its error is a *topology.UnknownNameError.
+func (e *Engine) Resolve(name string) (component.ID, error) { return e.graph.Resolve(name) }

@@ -60,14 +60,17 @@ type Service struct {
 	Name        string                      `json:"name"`
 	Tier        int                         `json:"tier"`
 	State       State                       `json:"state"`
-	Spares      *int                        `json:"spares"` // overall; -1: it is down
+	Spares      *int                        `json:"spares"`      // overall; -1: it is down
+	StateWorst  *State                      `json:"state_worst"` // set where silent components could make it worse
 	SparesWorst *int                        `json:"spares_worst"`
 	Predicted   *int                        `json:"predicted_spares"`
 	By          map[component.Domain]Spares `json:"by_domain"`
 	// Weakest are the minimal cut sets of the smallest order, given what has failed; at most 16, Cuts is how many there are.
 	Weakest    [][]component.ID `json:"weakest"`
 	Cuts       int              `json:"weakest_count"`
-	Unverified []component.ID   `json:"unverified"`
+	Unverified []component.ID   `json:"unverified"` // at most 64
+	// AtLeast is set in the place of Spares where there are more than the engine counts up to.
+	AtLeast *int `json:"spares_at_least,omitempty"`
 }
 
 // Spares of one service in one domain. Spares is null where the service has no component of the domain, or more than
@@ -78,6 +81,8 @@ type Spares struct {
 	Predicted *int  `json:"predicted_spares"`
 	Full      *int  `json:"spares_full"` // with nothing failed
 	State     State `json:"state"`
+	// AtLeast is set in the place of Spares where there are more than the engine counts up to.
+	AtLeast *int `json:"spares_at_least,omitempty"`
 }
 
 // Report is all that the engine says at one moment. It is immutable: every Evaluate returns a new one, which shares

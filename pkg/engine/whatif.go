@@ -1,12 +1,23 @@
 package engine
 
-import "github.com/sparewatch/sparewatch/pkg/component"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/redundancy"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
+	"github.com/sparewatch/sparewatch/pkg/topology"
+)
 
 // Simulation says what would change if some components failed.
 type Simulation struct {
 	Fail     []component.ID `json:"fail"`
 	Services []Change       `json:"services"` // that lose something: down first, then by tier and name
-	Groups   []Change       `json:"groups"`
+	Groups   []Change       `json:"groups"`   // that lose something: the worst first, then by id
 	// Down are the components that would stop working with those that fail, sorted.
 	Down []component.ID `json:"down"`
 }
@@ -41,4 +52,403 @@ type Gate struct {
 	// Settle says what would settle a verdict of 2.
 	Settle []string   `json:"settle"`
 	Effect Simulation `json:"effect"`
+}
+
+// Simulate says what would change if these failed now. It leaves the engine as it was.
+func (e *Engine) Simulate(fail []component.ID) (*Simulation, error) {
+	t, err := e.try(fail)
+	if err != nil {
+		return nil, err
+	}
+	return &t.simulation, nil
+}
+
+// trial is what a what-if found.
+type trial struct {
+	simulation Simulation
+	hit        []int32 // tops that lean on what fails
+	// downBest and downWorst: tops that work before and not after, in the two cases. downStrict: in the worst case with
+	// everything gone that nobody observes.
+	downBest, downWorst, downStrict map[int32]bool
+	wasDown                         map[int32]bool // in the best case, before
+	doubtful                        map[int32]bool // up in the best case before, down in the worst
+}
+
+// try fails the components in both cases, looks, and repairs them again.
+func (e *Engine) try(fail []component.ID) (*trial, error) {
+	nodes, err := e.resolveAll(fail)
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{downBest: map[int32]bool{}, downWorst: map[int32]bool{}, downStrict: map[int32]bool{}, wasDown: map[int32]bool{}, doubtful: map[int32]bool{}}
+	t.simulation = Simulation{Fail: idsOf(e, nodes), Services: []Change{}, Groups: []Change{}, Down: []component.ID{}}
+	risky := e.atRisk(nodes)
+	t.hit = e.hitBy(append(slices.Clone(nodes), risky...))
+	before := make(map[int32]Verdict, len(t.hit))
+	strictBefore := map[int32]bool{}
+	for _, i := range t.hit {
+		before[i] = e.verdictNow(i)
+		n := e.tops[i].node
+		t.wasDown[i] = !e.best.Works(n)
+		t.doubtful[i] = e.best.Works(n) && !e.worst.Works(n)
+		strictBefore[i] = e.worksStrictly(n)
+	}
+	undo := e.failFor(nodes, risky, t)
+	for _, i := range t.hit {
+		n := e.tops[i].node
+		t.downBest[i] = !t.wasDown[i] && !e.best.Works(n)
+		t.downWorst[i] = !t.wasDown[i] && !e.worst.Works(n)
+		t.downStrict[i] = !t.wasDown[i] && (!e.worksStrictly(n) || !strictBefore[i])
+		e.noteChange(t, i, before[i])
+	}
+	undo()
+	slices.Sort(t.simulation.Down)
+	t.simulation.Down = slices.Compact(t.simulation.Down)
+	slices.SortFunc(t.simulation.Services, compareChanges)
+	slices.SortFunc(t.simulation.Groups, compareChanges)
+	return t, nil
+}
+
+func (e *Engine) resolveAll(ids []component.ID) ([]redundancy.Node, error) {
+	var nodes []redundancy.Node
+	for _, id := range ids {
+		real, err := e.Resolve(string(id))
+		if err != nil {
+			return nil, err
+		}
+		n, ok := e.graph.Node(real)
+		if !ok {
+			return nil, &topology.UnknownNameError{Name: string(id)}
+		}
+		if !slices.Contains(nodes, n) {
+			nodes = append(nodes, n)
+		}
+	}
+	if len(nodes) == 0 {
+		return nil, fmt.Errorf("nothing to fail: name a component, as device/kind/local-id or by its device's name")
+	}
+	return nodes, nil
+}
+
+// atRisk are the supplies that may hang on what fails without anybody having said so: those with no declared cord beside
+// a supply that has one, where power fails.
+func (e *Engine) atRisk(nodes []redundancy.Node) []redundancy.Node {
+	power := slices.ContainsFunc(nodes, func(n redundancy.Node) bool { return provides[e.graph.ID(n).Kind()] && e.leaned[n] })
+	if !power {
+		return nil
+	}
+	var risky []redundancy.Node
+	seen := map[redundancy.Node]bool{}
+	for _, n := range nodes {
+		var groups []int32
+		e.above(n, func(i int32) { groups = append(groups, i) })
+		for _, i := range groups {
+			if e.tops[i].form == nil {
+				continue
+			}
+			for _, id := range e.undocumented(&e.tops[i]) {
+				if m, ok := e.graph.Node(id); ok && !seen[m] {
+					seen[m] = true
+					risky = append(risky, m)
+				}
+			}
+		}
+	}
+	return risky
+}
+
+// hitBy are the groups and services above nodes, each once, in order.
+func (e *Engine) hitBy(nodes []redundancy.Node) []int32 {
+	seen := map[int32]bool{}
+	for _, n := range nodes {
+		e.above(n, func(i int32) { seen[i] = true })
+	}
+	hit := make([]int32, 0, len(seen))
+	for i := range seen {
+		hit = append(hit, i)
+	}
+	slices.Sort(hit)
+	return hit
+}
+
+// failFor fails nodes in both cases, and risky ones in the worst; it returns what takes that back.
+func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func()) {
+	type step struct {
+		in *redundancy.Live
+		n  redundancy.Node
+	}
+	var steps []step
+	set := func(in *redundancy.Live, n redundancy.Node) {
+		if in.Failed(n) {
+			return
+		}
+		changed := in.SetFailed(n, true)
+		if in == e.best {
+			for _, m := range changed {
+				if id := e.graph.ID(m); id != "" && e.topOf[m] < 0 && m != n {
+					t.simulation.Down = append(t.simulation.Down, id)
+				}
+			}
+		}
+		steps = append(steps, step{in, n})
+	}
+	for _, n := range nodes {
+		set(e.best, n)
+		set(e.worst, n)
+		set(e.predicted, n)
+	}
+	for _, n := range risky {
+		set(e.worst, n)
+	}
+	return func() {
+		for _, s := range slices.Backward(steps) {
+			s.in.SetFailed(s.n, false)
+		}
+	}
+}
+
+// worksStrictly reports whether n works in the worst case with everything failed that nobody observes.
+func (e *Engine) worksStrictly(n redundancy.Node) bool {
+	if !e.worst.Works(n) {
+		return false
+	}
+	s := e.solver.Spares(redundancy.Question{Top: n, Order: 1, Budget: e.opt.Budget, Failed: func(m redundancy.Node) bool {
+		return e.worst.Failed(m) || e.cells[m].unobserved && e.supports[m] == 0 && e.graph.ID(m) != ""
+	}})
+	return !s.Down()
+}
+
+// verdictNow is the verdict on a top as the three cases stand.
+func (e *Engine) verdictNow(i int32) Verdict {
+	t := &e.tops[i]
+	if t.service != nil {
+		if t.full == nil {
+			t.full = e.fullService(t.node)
+		}
+		all, worst := e.judgeDomain(t, component.NoDomain, t.full.overall)
+		v := Verdict{State: all.State, Spares: all.Spares, StateWorst: worst, SparesWorst: all.Worst, By: map[component.Domain]Spares{}}
+		for d, full := range t.full.by {
+			v.By[d], _ = e.judgeDomain(t, d, full)
+		}
+		return v
+	}
+	designed := t.form.designed - t.form.needed
+	if t.full == nil {
+		t.full = &full{overall: e.sparesFull(t.node, nil, max(designed, 0)+1)}
+	}
+	var g Group
+	e.verdictOn(t, &g, designed, counted(t.full.overall, designed))
+	return Verdict{State: g.State, Spares: g.Spares, StateWorst: g.StateWorst, SparesWorst: g.SparesWorst}
+}
+
+// noteChange notes a top whose verdict is another one now.
+func (e *Engine) noteChange(t *trial, i int32, before Verdict) {
+	top := &e.tops[i]
+	after := e.verdictNow(i)
+	if sameVerdict(before, after) {
+		return
+	}
+	c := Change{Before: before, After: after, Lost: t.downBest[i]}
+	if top.service != nil {
+		c.ID, c.Name, c.Tier = top.service.ID, top.service.Name, top.service.Tier
+		t.simulation.Services = append(t.simulation.Services, c)
+		return
+	}
+	c.ID, c.Name = top.form.id, groupName(&Group{ID: top.form.id, Kind: top.form.kind})
+	t.simulation.Groups = append(t.simulation.Groups, c)
+}
+
+func sameVerdict(a, b Verdict) bool {
+	return sameBut(a, b) && sameDomains(a.By, b.By)
+}
+
+func sameBut(a, b Verdict) bool {
+	return a.State == b.State && samePtr(a.Spares, b.Spares) && samePtr(a.StateWorst, b.StateWorst) && samePtr(a.SparesWorst, b.SparesWorst)
+}
+
+func sameDomains(a, b map[component.Domain]Spares) bool {
+	for d, x := range a {
+		y := b[d]
+		if x.State != y.State || !samePtr(x.Spares, y.Spares) || !samePtr(x.Worst, y.Worst) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func samePtr[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+func compareChanges(a, b Change) int {
+	return cmp.Or(compareBool(b.Lost, a.Lost), cmp.Compare(a.Tier, b.Tier), cmp.Compare(after(a), after(b)), strings.Compare(a.Name, b.Name), compareIDs(a.ID, b.ID))
+}
+
+func after(c Change) int {
+	if c.After.Spares == nil {
+		return 1 << 20
+	}
+	return *c.After.Spares
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// Gate says whether these may be taken down now: 0 where no service, and no device that no declared service leans on,
+// would go down even in the worst case; 1 where one would even in the best; 2 in between. Strict presumes nothing: what
+// nobody observes counts as possibly gone.
+func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
+	t, err := e.try(fail)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{Fail: t.simulation.Fail, Effect: t.simulation, Reasons: []string{}, Settle: []string{}, Presumed: e.presumed(t)}
+	in := e.insideOf(t.simulation.Fail)
+	for _, i := range t.hit {
+		if !e.matters(i, in) {
+			continue
+		}
+		what := e.topName(i)
+		switch {
+		case t.downBest[i]:
+			g.Verdict = 1
+			g.Reasons = append(g.Reasons, what+" would go down")
+		case t.downWorst[i] && t.doubtful[i]:
+			g.doubt(what + " may be down already: what it leans on does not answer")
+			g.Settle = append(g.Settle, e.silentBelow(e.tops[i].node)...)
+		case t.downWorst[i]:
+			g.doubt(what + " would go down if what does not answer, or what nobody has declared, is against it")
+			g.Settle = append(g.Settle, e.silentBelow(e.tops[i].node)...)
+		case strict && t.downStrict[i]:
+			g.doubt(what + " is safe only if what nobody observes works")
+		case t.wasDown[i]:
+			g.Reasons = append(g.Reasons, what+" is down already")
+		}
+	}
+	if !e.settled() && !e.heardAll() {
+		g.doubt("not every device was read yet")
+		g.Settle = append(g.Settle, "wait until every device was read once")
+	}
+	if g.Verdict == 0 && len(g.Reasons) == 0 {
+		g.Reasons = append(g.Reasons, safe(t.simulation))
+	}
+	slices.Sort(g.Settle)
+	g.Settle = slices.Compact(g.Settle)
+	return g, nil
+}
+
+func (g *Gate) doubt(reason string) {
+	if g.Verdict == 0 {
+		g.Verdict = 2
+	}
+	g.Reasons = append(g.Reasons, reason)
+}
+
+func safe(s Simulation) string {
+	if len(s.Services) == 0 {
+		return "no service loses anything"
+	}
+	return fmt.Sprintf("no service goes down; %d have less left", len(s.Services))
+}
+
+// matters reports whether it counts when a top goes down: every service, and a group with no service above it that is
+// not a part of what is taken down itself.
+func (e *Engine) matters(i int32, inside map[string]bool) bool {
+	t := &e.tops[i]
+	if t.service != nil {
+		return true
+	}
+	if inside[t.form.id.Device()] {
+		return false
+	}
+	served := false
+	e.above(t.node, func(j int32) { served = served || e.tops[j].service != nil })
+	return !served
+}
+
+// insideOf are the devices whose main components are to be taken down.
+func (e *Engine) insideOf(ids []component.ID) map[string]bool {
+	in := map[string]bool{}
+	for _, id := range ids {
+		if isMain(id) {
+			in[id.Device()] = true
+		}
+	}
+	return in
+}
+
+func (e *Engine) topName(i int32) string {
+	t := &e.tops[i]
+	if t.service != nil {
+		return "service " + t.service.Name
+	}
+	return groupName(&Group{ID: t.form.id, Kind: t.form.kind})
+}
+
+// presumed are the components below the tops that are hit, which nobody observes; at most 256.
+func (e *Engine) presumed(t *trial) []component.ID {
+	found := []component.ID{}
+	for _, i := range t.hit {
+		e.visit(e.tops[i].node, &e.needs, func(n redundancy.Node) {
+			if e.cells[n].unobserved && e.graph.ID(n) != "" && len(found) < 1<<16 {
+				found = append(found, e.graph.ID(n))
+			}
+		})
+		if e.tops[i].form != nil {
+			found = append(found, e.undocumented(&e.tops[i])...)
+		}
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	return found[:min(len(found), 256)]
+}
+
+// silentBelow says what would have to be known: which devices below do not answer, and which cords are not declared.
+func (e *Engine) silentBelow(n redundancy.Node) []string {
+	devices := map[string]bool{}
+	var words []string
+	e.visit(n, &e.needs, func(m redundancy.Node) {
+		if e.doubts.own[m] {
+			devices[e.graph.ID(m).Device()] = true
+		}
+	})
+	for _, name := range sortedKeys(devices) {
+		words = append(words, fmt.Sprintf("an answer of %s", name))
+	}
+	e.visit(n, &e.needs, func(m redundancy.Node) {
+		id := e.graph.ID(m)
+		if isSupply(id.Kind()) && e.member[id] && !e.hasCord(m) && len(words) < 20 {
+			words = append(words, fmt.Sprintf("a cable in the model for %s", id))
+		}
+	})
+	return words
+}
+
+// Judge returns the verdicts on the groups inside one device from one snapshot, without a model or memory.
+func Judge(sn *snapshot.Snapshot) []Group { return Inspect(sn).Groups }
+
+// Inspect is Judge with the findings.
+func Inspect(sn *snapshot.Snapshot) *Report {
+	name := sn.Device.Name
+	store := state.New([]state.Target{{URL: sn.Target, Device: name}})
+	store.Apply(sn)
+	e, err := New(&topology.Model{Observed: []string{name}}, Options{Settle: 1})
+	if err != nil {
+		return &Report{At: sn.At} // an empty model always compiles
+	}
+	e.Update(store.Device(name))
+	e.Evaluate(sn.At)
+	r, _ := e.Evaluate(sn.At.Add(e.opt.Ask)) // nobody else can be asked
+	r.At = sn.At
+	return r
 }

@@ -37,6 +37,7 @@ type Graph struct {
 	names     *names
 	holds     map[redundancy.Node]redundancy.Node
 	holdList  []redundancy.Node
+	missing   []redundancy.Node
 	uncooled  []component.ID
 	services  []Service
 }
@@ -186,6 +187,12 @@ func (c *compiler) addGroup(g Group) {
 	for i, id := range g.Members {
 		members[i] = c.node(id)
 	}
+	for range g.Missing {
+		gone := c.b.Add()
+		c.g.ids = append(c.g.ids, "")
+		c.g.missing = append(c.g.missing, gone)
+		members = append(members, gone)
+	}
 	need := g.Needed
 	if need == 0 {
 		need = max(1, len(members)-1)
@@ -218,15 +225,18 @@ func (c *compiler) carriedBy(n redundancy.Node, members []redundancy.Node) {
 
 // addLinks gathers the links of devices and of the model, and those that follow from what a device is.
 func (c *compiler) addLinks() {
-	without := make(map[component.Link]bool, len(c.f.Without))
+	without := make(map[edge]bool, len(c.f.Without))
 	for _, l := range c.f.Without {
-		without[l] = true
+		without[edge{to: c.node(l.To), from: c.node(l.From), kind: l.Kind}] = true
 	}
 	add := func(l component.Link) {
-		if l.Kind == component.Neighbour || without[l] {
+		if l.Kind == component.Neighbour {
 			return
 		}
 		e := edge{to: c.node(l.To), from: c.node(l.From), kind: c.linkKind(l)}
+		if without[e] {
+			return
+		}
 		c.links = append(c.links, e)
 		if members := c.members[e.from]; members != nil {
 			c.carriedBy(e.to, members)
@@ -435,6 +445,9 @@ func (g *Graph) Hold(ups redundancy.Node) (redundancy.Node, bool) {
 
 // Holds are all hold nodes, in rising order.
 func (g *Graph) Holds() []redundancy.Node { return g.holdList }
+
+// Missing are the nodes that stand for members that nobody can name and that are not there, in rising order.
+func (g *Graph) Missing() []redundancy.Node { return g.missing }
 
 // Uncooled are the components with several coolers and no group that says how many are needed, sorted.
 func (g *Graph) Uncooled() []component.ID { return g.uncooled }

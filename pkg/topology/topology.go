@@ -64,6 +64,8 @@ type Group struct {
 	Members  []component.ID
 	Needed   int // N; 0: not declared
 	Designed int // M; 0: the members
+	// Missing is how many members more the group has that nobody can name and that are not there.
+	Missing int
 	// Carries is what the group holds up; empty: only judged for itself.
 	Carries component.ID
 	At      Position

@@ -1,0 +1,676 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
+	"github.com/sparewatch/sparewatch/pkg/topology"
+)
+
+// form is one redundancy group as its declaration, its device's claims and its members make it (DESIGN section 5.2).
+type form struct {
+	id       component.ID
+	kind     component.Kind
+	members  []component.ID // that count, sorted
+	missing  int            // members that the group should have and that nobody names
+	needed   int
+	designed int
+	basis    Basis
+	carries  []component.ID
+	claims   []snapshot.Claim // that speak of it
+	why      string           // where the numbers come from
+	empty    []component.ID   // bays that were never seen filled; they don't count
+	// raised is what needed was before capacity raised it; 0: it did not. load is the highest known, in W.
+	raised int
+	load   float64
+	// present is how many members are in their places now, working or not: what is learned.
+	present int
+}
+
+// declaration is what the model says of one device.
+type declaration struct {
+	groups []topology.Group
+	parts  []component.ID // that cables and groups name, sorted
+	mains  []component.ID
+}
+
+// declarations sorts the model by device.
+func declarations(m *topology.Model) map[string]*declaration {
+	by := map[string]*declaration{}
+	of := func(id component.ID) *declaration {
+		d := by[id.Device()]
+		if d == nil {
+			d = &declaration{}
+			by[id.Device()] = d
+		}
+		return d
+	}
+	name := func(id component.ID) {
+		if id.Local() == "" || id.Device() == m.Site || id.Kind() == component.Group || id.Kind() == component.ServiceKind {
+			return
+		}
+		of(id).parts = append(of(id).parts, id)
+	}
+	for i := range m.Components {
+		name(m.Components[i].ID)
+	}
+	for _, l := range m.Links {
+		name(l.From)
+		name(l.To)
+	}
+	for _, g := range m.Groups {
+		of(g.ID).groups = append(of(g.ID).groups, g)
+		for _, id := range g.Members {
+			name(id)
+		}
+		name(g.Carries)
+	}
+	for _, s := range m.Services {
+		eachLeaf(s.Needs, name)
+	}
+	for _, d := range by {
+		slices.Sort(d.parts)
+		d.parts = slices.Compact(d.parts)
+		if main := topology.Main(d.parts); main != "" {
+			d.mains = []component.ID{main}
+		}
+	}
+	return by
+}
+
+func eachLeaf(n topology.Need, f func(component.ID)) {
+	if n.ID != "" {
+		f(n.ID)
+	}
+	for _, part := range n.Of {
+		eachLeaf(part, f)
+	}
+}
+
+// former forms the groups of one device. view is nil while nothing was heard of it, declared while the model says
+// nothing of it.
+type former struct {
+	name     string
+	site     bool // not a device: the site, with groups whose members are anywhere
+	view     *state.Device
+	declared *declaration
+	was      map[component.ID]component.ID // group of each member, as formed before
+	best     map[component.ID]int
+
+	parts  map[component.ID]*state.Part // nil for one that is declared and not listed
+	protos []*proto
+}
+
+// proto is a group before its numbers.
+type proto struct {
+	id       component.ID
+	kind     component.Kind
+	members  []component.ID
+	claims   []snapshot.Claim
+	declared *topology.Group
+}
+
+// groupID is the id of the engine's own group of one kind in a device.
+func groupID(device, local string) component.ID {
+	return component.NewID(device, component.Group, local)
+}
+
+func (f *former) groups() []form {
+	f.gatherParts()
+	f.fromClaims()
+	f.fromDeclarations()
+	f.fromSupplies()
+	var formed []form
+	for _, p := range f.protos {
+		if g, ok := f.numbers(p); ok {
+			formed = append(formed, g)
+		}
+	}
+	slices.SortFunc(formed, func(a, b form) int { return strings.Compare(string(a.id), string(b.id)) })
+	return formed
+}
+
+// gatherParts lists the device's parts, and those that are declared and that it does not list.
+func (f *former) gatherParts() {
+	f.parts = map[component.ID]*state.Part{}
+	if f.view != nil {
+		for i := range f.view.Parts {
+			f.parts[f.view.Parts[i].ID] = &f.view.Parts[i]
+		}
+	}
+	if f.declared == nil {
+		return
+	}
+	for _, id := range unlisted(f.view, f.declared) {
+		if !mistaken(f.view, f.declared, id) {
+			f.parts[id] = nil
+		}
+	}
+}
+
+// unlisted are the declared parts that the device does not list, under their ids or any other name.
+func unlisted(view *state.Device, d *declaration) []component.ID {
+	var ids []component.ID
+	for _, id := range d.parts {
+		if findPart(view, id) == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// findPart finds a part by its id or by an alias of its kind.
+func findPart(view *state.Device, id component.ID) *state.Part {
+	if view == nil {
+		return nil
+	}
+	if p := view.Part(id); p != nil {
+		return p
+	}
+	local := id.Local()
+	for i := range view.Parts {
+		p := &view.Parts[i]
+		if p.Kind == id.Kind() && slices.ContainsFunc(p.Aliases, func(a string) bool { return strings.EqualFold(a, local) }) {
+			return p
+		}
+	}
+	return nil
+}
+
+// mistaken reports whether a part that is declared and not listed must be a mistake in the model: the device, heard in
+// full, lists others of the kind, and not only ones that are declared too. Where it lists a subset of the declared ones
+// the part was taken out.
+func mistaken(view *state.Device, d *declaration, id component.ID) bool {
+	if view == nil || !heard(view) {
+		return false
+	}
+	listed := 0
+	for i := range view.Parts {
+		p := &view.Parts[i]
+		if p.Kind != id.Kind() || p.Condition == component.Absent && !p.WasThere {
+			continue
+		}
+		listed++
+		if !isSupply(id.Kind()) || !declares(d, p) {
+			return true
+		}
+	}
+	return listed > 0 && !isSupply(id.Kind())
+}
+
+func declares(d *declaration, p *state.Part) bool {
+	return slices.ContainsFunc(d.parts, func(id component.ID) bool {
+		return id == p.ID || id.Kind() == p.Kind && slices.ContainsFunc(p.Aliases, func(a string) bool { return strings.EqualFold(a, id.Local()) })
+	})
+}
+
+// heard reports whether all targets of the device answered, and in full.
+func heard(view *state.Device) bool {
+	if !view.Read {
+		return false
+	}
+	return !slices.ContainsFunc(view.Targets, func(t state.Target) bool { return t.LastGood.IsZero() || len(t.Errors) > 0 })
+}
+
+func isSupply(k component.Kind) bool { return k == component.PSU || k == component.Rectifier }
+
+// fromClaims makes a group of each claim with members; claims of equal kind and equal members are one.
+func (f *former) fromClaims() {
+	if f.view == nil {
+		return
+	}
+	for _, c := range f.view.Claims {
+		members := f.known(c.Members, c)
+		if len(members) == 0 {
+			continue
+		}
+		same := func(p *proto) bool { return p.kind == c.Kind && (p.id == c.Group || slices.Equal(p.members, members)) }
+		if i := slices.IndexFunc(f.protos, same); i >= 0 {
+			p := f.protos[i]
+			p.members = union(p.members, members)
+			p.claims = append(p.claims, c)
+			continue
+		}
+		f.protos = append(f.protos, &proto{id: c.Group, kind: c.Kind, members: members, claims: []snapshot.Claim{c}})
+	}
+	for id, group := range f.was {
+		if p := f.proto(group); p != nil && f.parts[id] != nil && f.parts[id].WasThere && !f.covered(id) {
+			p.members = union(p.members, []component.ID{id})
+		}
+	}
+}
+
+// known are the members of a claim that the device lists, sorted, under the ids they are listed by.
+func (f *former) known(ids []component.ID, c snapshot.Claim) []component.ID {
+	var known []component.ID
+	for _, id := range ids {
+		if p := findPart(f.view, id); p != nil && p.Kind == c.Kind {
+			known = append(known, p.ID)
+		}
+	}
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+func (f *former) proto(id component.ID) *proto {
+	for _, p := range f.protos {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+func (f *former) covered(id component.ID) bool {
+	return slices.ContainsFunc(f.protos, func(p *proto) bool { return slices.Contains(p.members, id) })
+}
+
+// fromDeclarations joins the declared groups with what the device claims of the same members.
+func (f *former) fromDeclarations() {
+	if f.declared == nil {
+		return
+	}
+	for i := range f.declared.groups {
+		g := &f.declared.groups[i]
+		members := f.resolved(g.Members)
+		p := f.claimed(g, members)
+		if p == nil {
+			p = &proto{kind: g.Kind}
+			f.protos = append(f.protos, p)
+		}
+		p.id, p.declared = g.ID, g
+		p.members = union(p.members, members)
+	}
+}
+
+// resolved are declared ids as the device lists them.
+func (f *former) resolved(ids []component.ID) []component.ID {
+	real := make([]component.ID, len(ids))
+	for i, id := range ids {
+		real[i] = id
+		if p := findPart(f.view, id); p != nil {
+			real[i] = p.ID
+		}
+	}
+	slices.Sort(real)
+	return slices.Compact(real)
+}
+
+// claimed finds the claims' group that a declaration speaks of: of the same id, or of the same kind with a member in
+// common, or with the same kind where the declaration names no members.
+func (f *former) claimed(g *topology.Group, members []component.ID) *proto {
+	if p := f.proto(g.ID); p != nil {
+		return p
+	}
+	for _, p := range f.protos {
+		if p.kind == g.Kind && p.declared == nil && (len(members) == 0 || slices.ContainsFunc(members, func(id component.ID) bool { return slices.Contains(p.members, id) })) {
+			return p
+		}
+	}
+	return nil
+}
+
+// fromSupplies makes groups of the supplies that no claim and no declaration covers. Where there is one group of
+// supplies already, what was seen in the device before belongs to it, and so does a single one beside it.
+func (f *former) fromSupplies() {
+	for _, kind := range []component.Kind{component.PSU, component.Rectifier} {
+		var left []component.ID
+		for id, p := range f.parts {
+			if id.Kind() == kind && !f.covered(id) && (p != nil || f.expects(id)) {
+				left = append(left, id)
+			}
+		}
+		slices.Sort(left)
+		var own []*proto
+		for _, p := range f.protos {
+			if p.kind == kind {
+				own = append(own, p)
+			}
+		}
+		if len(own) == 1 {
+			left = f.joinOthers(own[0], left)
+		}
+		if len(left) < 2 {
+			continue
+		}
+		local := string(kind)
+		if len(own) > 0 {
+			local += "-other"
+		}
+		f.protos = append(f.protos, &proto{id: groupID(f.name, local), kind: kind, members: left})
+	}
+}
+
+// expects reports whether a declared supply that is not listed counts: cords go to it.
+func (f *former) expects(id component.ID) bool { return isSupply(id.Kind()) }
+
+func (f *former) joinOthers(p *proto, left []component.ID) (rest []component.ID) {
+	var present []component.ID
+	for _, id := range left {
+		part := f.parts[id]
+		switch {
+		case part == nil, part.Condition == component.Absent && part.WasThere:
+			p.members = union(p.members, []component.ID{id})
+		case part.Condition != component.Absent:
+			present = append(present, id)
+		}
+	}
+	if len(present) == 1 {
+		p.members = union(p.members, present)
+		return nil
+	}
+	return present
+}
+
+func union(a, b []component.ID) []component.ID {
+	u := append(slices.Clone(a), b...)
+	slices.Sort(u)
+	return slices.Compact(u)
+}
+
+// numbers settles what is needed and designed; ok is false where that is not known, and the group not judged.
+func (f *former) numbers(p *proto) (g form, ok bool) {
+	g = form{id: p.id, kind: p.kind, claims: p.claims, carries: f.carried(p)}
+	var why []string
+	learned := f.count(p, &g, &why)
+	g.present, _, _ = f.present(p)
+	if len(g.members)+g.missing == 0 {
+		return g, false
+	}
+	ok = f.need(p, &g, &why)
+	if !ok {
+		return g, false
+	}
+	if learned && g.basis != Declared {
+		g.basis = Learned
+	}
+	if p.declared != nil && p.declared.Designed > 0 && g.basis == Assumed {
+		g.basis = Declared
+	}
+	f.raise(&g, &why)
+	g.why = strings.Join(why, "; ")
+	return g, true
+}
+
+// count settles which members count and how many there should be. learned is true where memory made them more.
+func (f *former) count(p *proto, g *form, why *[]string) (learned bool) {
+	notWhole, claimed := wholeness(p.claims)
+	present, there, works := f.present(p)
+	room := 0 // empty bays that count because the device says that the group is not whole
+	switch {
+	case notWhole && claimed > 0:
+		room = claimed - present - there
+	case notWhole && there == 0 && works == present:
+		room = len(p.members)
+	}
+	for _, id := range p.members {
+		part := f.parts[id]
+		counts := part == nil || part.Condition != component.Absent || part.WasThere || f.named(id)
+		if !counts && room > 0 {
+			room--
+			present++
+			counts = true
+		}
+		if part != nil && part.Condition == component.Absent && !part.WasThere && f.named(id) || part == nil {
+			present++ // declared: it should be there
+		}
+		if counts {
+			g.members = append(g.members, id)
+		} else {
+			g.empty = append(g.empty, id)
+		}
+	}
+	g.designed = present + there
+	if best := f.best[p.id]; best > 0 {
+		g.designed = max(present, best)
+	}
+	if learned = g.designed > present; learned {
+		*why = append(*why, fmt.Sprintf("%d were seen together", g.designed))
+	}
+	if notWhole && claimed > g.designed {
+		g.designed = claimed
+		*why = append(*why, fmt.Sprintf("the device says that %d belong to it and that it is not whole", claimed))
+	}
+	if d := p.declared; d != nil && (d.Designed > 0 || len(d.Members) > 0) {
+		g.designed, learned = len(g.members), false
+		if d.Designed > 0 {
+			g.designed = d.Designed
+		}
+	}
+	if len(g.empty) > 0 {
+		*why = append(*why, "never seen filled: "+locals(g.empty))
+	}
+	g.missing = max(0, g.designed-len(g.members))
+	return learned
+}
+
+// wholeness reports whether a device says that a group lacks something, and how many it says belong to it.
+func wholeness(cs []snapshot.Claim) (notWhole bool, designed int) {
+	for _, c := range cs {
+		notWhole = notWhole || c.State == snapshot.ClaimDegraded || c.State == snapshot.ClaimLost || c.State == snapshot.ClaimInsuff
+		designed = max(designed, c.Designed)
+	}
+	return notWhole, designed
+}
+
+// present counts the members that are in place, those that were and are gone, and those that work.
+func (f *former) present(p *proto) (present, gone, work int) {
+	for _, id := range p.members {
+		part := f.parts[id]
+		switch {
+		case part == nil:
+		case part.Condition != component.Absent:
+			present++
+			if ok, _ := part.Available(); ok {
+				work++
+			}
+		case part.WasThere:
+			gone++
+		}
+	}
+	return present, gone, work
+}
+
+// named reports whether the model names the part.
+func (f *former) named(id component.ID) bool {
+	return f.declared != nil && slices.Contains(f.resolved(f.declared.parts), id)
+}
+
+// need settles how many are needed, before capacity.
+func (f *former) need(p *proto, g *form, why *[]string) bool {
+	g.basis = Claimed
+	switch claimed := claimedNeed(p.claims, g.designed); {
+	case p.declared != nil && p.declared.Needed > 0:
+		g.needed, g.basis = p.declared.Needed, Declared
+	case claimed > 0:
+		g.needed = claimed
+	case claims(p.claims, snapshot.ClaimNotRedun):
+		g.needed = g.designed
+		*why = append(*why, "the device says that it is configured without redundancy")
+	case isSupply(p.kind) || p.declared != nil || saysState(p.claims):
+		g.needed, g.basis = f.assume(p, g), Assumed
+		*why = append(*why, fmt.Sprintf("%d of %d is assumed", g.needed, g.designed))
+	default:
+		return false
+	}
+	g.needed = min(max(g.needed, 1), max(g.designed, 1))
+	return true
+}
+
+func claimedNeed(cs []snapshot.Claim, designed int) int {
+	need := 0
+	for _, c := range cs {
+		need = max(need, min(c.Needed, max(designed, 1)))
+	}
+	return need
+}
+
+func claims(cs []snapshot.Claim, s snapshot.ClaimState) bool {
+	return slices.ContainsFunc(cs, func(c snapshot.Claim) bool { return c.State == s })
+}
+
+func saysState(cs []snapshot.Claim) bool {
+	return slices.ContainsFunc(cs, func(c snapshot.Claim) bool { return c.State != snapshot.ClaimNone })
+}
+
+// assume is what is needed where nobody says: all but one, or fewer where the device's own verdict shows that.
+func (f *former) assume(p *proto, g *form) int {
+	available := 0
+	for _, id := range g.members {
+		if part := f.parts[id]; part != nil {
+			if ok, _ := part.Available(); ok {
+				available++
+			}
+		}
+	}
+	need := g.designed - 1
+	switch {
+	case claims(p.claims, snapshot.ClaimInsuff):
+		return available + 1
+	case claims(p.claims, snapshot.ClaimLost):
+		return min(need, available)
+	case claims(p.claims, snapshot.ClaimDegraded):
+		return min(need, available-1)
+	}
+	return need
+}
+
+// raise applies capacity, which only raises what is needed: to the smallest number of members that carries the highest
+// load known, whichever they are.
+func (f *former) raise(g *form, why *[]string) {
+	if !isSupply(g.kind) || f.view == nil || g.missing > 0 {
+		return
+	}
+	var ratings []float64
+	for _, id := range g.members {
+		w := f.rating(id)
+		if w <= 0 {
+			return
+		}
+		ratings = append(ratings, w)
+	}
+	slices.Sort(ratings)
+	g.load = max(f.load(g, ratings), f.view.Peaks[g.id])
+	sum, carries := 0.0, len(ratings)
+	for i, w := range ratings {
+		if sum += w; sum >= g.load {
+			carries = i + 1
+			break
+		}
+	}
+	if carries = min(carries, g.designed); carries > g.needed {
+		g.raised, g.needed, g.basis = g.needed, carries, Capacity
+		*why = append(*why, fmt.Sprintf("the highest load seen, %.0f W, needs %d of them (%s W each)", g.load, carries, watts(ratings)))
+	}
+}
+
+func watts(ratings []float64) string {
+	if ratings[0] == ratings[len(ratings)-1] {
+		return fmt.Sprintf("%.0f", ratings[0])
+	}
+	return fmt.Sprintf("%.0f to %.0f", ratings[0], ratings[len(ratings)-1])
+}
+
+func (f *former) rating(id component.ID) float64 {
+	if p := f.parts[id]; p != nil && p.Rating != nil && p.Rating.Watts > 0 {
+		return p.Rating.Watts
+	}
+	return f.view.Ratings[id].Watts
+}
+
+// implausible is how far above its rating a supply's reading may be before it is taken for something else: some devices
+// give the rated input as input power.
+const implausible = 1.15
+
+// load is what the group carries now in W: the sum of its members' outputs, or of their inputs where no output is given.
+func (f *former) load(g *form, ratings []float64) float64 {
+	sum := 0.0
+	for _, id := range g.members {
+		p := f.parts[id]
+		if p == nil || p.Condition == component.Absent {
+			continue
+		}
+		v := p.Reading("output_power")
+		if !v.Known() {
+			v = p.Reading("input_power")
+		}
+		if v.Known() && float64(v) > 0 && float64(v) <= implausible*f.rating(id) {
+			sum += float64(v)
+		}
+	}
+	return sum
+}
+
+// carried is what leans on the group: as declared, as claimed, else the device.
+func (f *former) carried(p *proto) []component.ID {
+	if p.declared != nil && p.declared.Carries != "" {
+		return []component.ID{p.declared.Carries}
+	}
+	for _, c := range p.claims {
+		if c.Carries != "" {
+			return []component.ID{c.Carries}
+		}
+	}
+	if f.site {
+		return nil
+	}
+	return f.mains()
+}
+
+// mains are the main components of the device: its enclosure, or each of its hosts.
+func (f *former) mains() []component.ID {
+	var ids []component.ID
+	if f.view != nil {
+		for i := range f.view.Parts {
+			ids = append(ids, f.view.Parts[i].ID)
+		}
+	}
+	main := topology.Main(ids)
+	switch {
+	case main == "" && f.declared != nil && len(f.declared.mains) > 0:
+		return f.declared.mains
+	case main == "":
+		return []component.ID{component.NewID(f.name, component.Host, "1")}
+	case main.Kind() != component.Host:
+		return []component.ID{main}
+	}
+	return slices.DeleteFunc(ids, func(id component.ID) bool { return id.Kind() != component.Host })
+}
+
+// links are the links that follow from what the device is: volumes and a lone supply hold up its main components.
+func (f *former) links(formed []form) []component.Link {
+	grouped := map[component.ID]bool{}
+	for i := range formed {
+		for _, id := range formed[i].members {
+			grouped[id] = true
+		}
+	}
+	var links []component.Link
+	for _, id := range slices.Sorted(maps.Keys(f.parts)) {
+		p := f.parts[id]
+		lone := isSupply(id.Kind()) && !grouped[id] && (p == nil && f.expects(id) || p != nil && (p.Condition != component.Absent || p.WasThere))
+		if id.Kind() != component.Volume && !lone {
+			continue
+		}
+		for _, main := range f.mains() {
+			links = append(links, component.Link{From: id, To: main, Kind: component.Contains})
+		}
+	}
+	return links
+}
+
+// locals names ids of one device for people: "2, 3".
+func locals(ids []component.ID) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = id.Local()
+	}
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) })
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/finding"
+)
+
+// Options adjust the engine; zero fields mean the defaults.
+type Options struct {
+	// Settle is how long after the first Evaluate the engine waits for devices that were not read yet. Default 2 min.
+	Settle time.Duration
+	// Ask is how long a finding waits for the devices that were asked. Default 10 s.
+	Ask time.Duration
+	// Hold is how long a rule's condition must stand before its finding opens. Default: 0 for all.
+	Hold map[finding.Rule]time.Duration
+	// Severity overrides the severity of a rule by the tier of the most important service that leans on the subject;
+	// NoTier stands for "no service".
+	Severity map[finding.Rule]map[int]finding.Severity
+	// Offline judges the declared model alone: nobody is waited for, everything is presumed to work.
+	Offline bool
+	// MaxSpares is how far a service's spares are counted; beyond it the answer is "at least". Default 16.
+	MaxSpares int
+	// Budget bounds the work on one service or group; see redundancy.Question. Default 200,000.
+	Budget int
+}
+
+// NoTier is the tier of what no service leans on.
+const NoTier = -1
+
+func (o Options) withDefaults() Options {
+	if o.Settle == 0 {
+		o.Settle = 2 * time.Minute
+	}
+	if o.Ask == 0 {
+		o.Ask = 10 * time.Second
+	}
+	if o.MaxSpares == 0 {
+		o.MaxSpares = 16
+	}
+	if o.Budget == 0 {
+		o.Budget = 200_000
+	}
+	return o
+}
+
+// defaultSeverity is by tier 0, 1, 2, 3 and more, and no service. Rules that are not listed get their severity from
+// what hangs under them, and are a warning where nothing does.
+var defaultSeverity = map[finding.Rule][5]finding.Severity{
+	finding.Insufficient:       {finding.Critical, finding.Critical, finding.Error, finding.Warning, finding.Critical},
+	finding.RedundancyLost:     {finding.Critical, finding.Error, finding.Warning, finding.Warning, finding.Error},
+	finding.RedundancyDegraded: {finding.Error, finding.Warning, finding.Info, finding.Info, finding.Warning},
+	finding.ComponentFailed:    {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Warning},
+	finding.FalseRedundancy:    {finding.Error, finding.Warning, finding.Warning, finding.Info, finding.Warning},
+	finding.ReducedCapacity:    {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},
+	finding.OnBattery:          {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Error},
+	finding.WrongCabling:       {finding.Error, finding.Warning, finding.Warning, finding.Warning, finding.Warning},
+	finding.ClaimMismatch:      {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},
+	finding.BlindSpot:          {finding.Info, finding.Info, finding.Info, finding.Info, finding.Info},
+}
+
+func (o Options) severity(rule finding.Rule, tier int) finding.Severity {
+	if s, ok := o.Severity[rule][tier]; ok {
+		return s
+	}
+	column := min(tier, 3)
+	if tier == NoTier {
+		column = 4
+	}
+	if row, ok := defaultSeverity[rule]; ok {
+		return row[column]
+	}
+	return finding.Warning
+}
+
+// pages are the rules whose findings tell a person at once. The others are standing statements of the design, or are
+// told of by what follows from them.
+var pages = map[finding.Rule]bool{
+	finding.RedundancyLost: true, finding.RedundancyDegraded: true, finding.Insufficient: true, finding.ProviderLost: true,
+	finding.InputLost: true, finding.ComponentFailed: true, finding.ComponentPredicted: true, finding.OnBattery: true,
+	finding.CertificateChanged: true, finding.WrongCabling: true,
+}

@@ -1,0 +1,30 @@
+// Package scenario tells stories of what breaks and what the engine says of it, and checks them.
+//
+// A story is a text file in testdata. Lines that begin with white space are steps, everything else is prose for the
+// reader. The steps:
+//
+//	site ams1                                     the model, first
+//	device srv-[1-3] pdu-a                        what is polled
+//	cable srv-1/psu/1 <- pdu-a/outlet/1           A <- B: B feeds A; also "carries", "contains", "cools" in the place of "<-"
+//	group ID kind psu members A, B needed 1 designed 2 carries C
+//	service payments tier 0 needs 2 of srv-1, srv-2, srv-3
+//	claim srv-1 psu full needed 1 designed 2 of psu/1, psu/2 carries volume/1
+//	link srv-1 controller/1 carries drive/1       what a device says of its inside
+//	start                                         the engine starts
+//	+15s                                          time goes by, second by second; the first poll is at 12:00:00
+//	poll srv-1: psu/1 ok, psu/2 failed "why"      what changed since its last poll, and the poll itself
+//	poll srv-[1-3]                                polls without a change
+//	silent srv-1                                  a poll without an answer
+//	restart                                       only what is kept over a restart is kept
+//	expect group ID state [spares N] [worst STATE N] [needed N of M] [basis B] [unverified A, B]
+//	expect service NAME state [spares N] [power N] ...
+//	expect finding KEY [severity] [pages|quiet] [under KEY] ["words" ...]
+//	expect no finding KEY
+//	expect pages KEY, KEY | nothing               exactly these tell a person
+//	expect asked A, B | nothing                   exactly these devices were asked for since the last poll or time step
+//	gate A, B [strict]: 0 ["words" ...]
+//	simulate A: service NAME state spares N
+//
+// A part's words: ok, impaired, failed, absent, unknown, gone (no longer listed), and no-input, predicted, standby,
+// rebuilding, on-battery, bypass; "rated 750W", "draws 400W"; a text in quotes is the device's own reason.
+package scenario
