@@ -91,7 +91,8 @@ type Intent struct {
 	Notification Notification `json:"notification"`
 }
 
-// Outcome is the body of a ledger entry of the kind outcome: what came of one intent at one receiver.
+// Outcome is the body of a ledger entry of the kind outcome: what came of one intent at one receiver. It settles the
+// earlier intents of the same incident at that receiver too: the newer one made them needless.
 type Outcome struct {
 	Intent   uint64      `json:"intent"` // sequence of its ledger entry
 	Incident incident.ID `json:"incident"`
@@ -99,8 +100,6 @@ type Outcome struct {
 	Result   Result      `json:"result"`
 	Attempts int         `json:"attempts"` // since the daemon's start
 	Error    string      `json:"error,omitempty"`
-	// Covers are earlier intents of the same incident that this one made needless.
-	Covers []uint64 `json:"covers,omitempty"`
 }
 
 // Result of a notification at one receiver.
@@ -110,5 +109,5 @@ type Result string
 const (
 	Delivered Result = "delivered" // the receiver has taken it
 	Refused   Result = "refused"   // it never will; Error says why
-	Dropped   Result = "dropped"   // the receiver is not configured any more
+	Dropped   Result = "dropped"   // it was given up; Error says why
 )
