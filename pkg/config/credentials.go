@@ -141,7 +141,7 @@ func (l *loader) v3Key(s *section, what string, protocols []string) (string, sec
 	case protocol == "":
 		l.wrong(s.where(what), "write "+oneOf(protocols), "%s is %q", what, written)
 	case !l.hasSecret(s, what+"_key"):
-		l.wrong(s.where(what), "write "+what+"_key_file: FILE", "%s names %s but has no %s_key", s.title, what, what)
+		l.wrong(s.where(what), "write "+what+"_key_file: FILE", "%s has %s: %s, but no %s_key", s.title, what, protocol, what)
 	case key.Set() && len(key.Reveal()) < 8:
 		l.wrong(s.where(what), "use the key that the device was given: 8 letters or more", "the %s_key of %s is shorter than SNMPv3 allows", what, s.title)
 	}

@@ -134,9 +134,15 @@ func (l *loader) urlEntry(n node, common rawURL) []rawURL {
 }
 
 func (l *loader) expandURL(text string, at place, common rawURL) []rawURL {
+	if l.expanded > maxNames {
+		return nil
+	}
 	texts, err := expand(text)
 	if err != nil {
 		l.wrong(at, "write a range, as redfish://10.0.0.[1-12]", "the URL %s", withoutLogin(err.Error()))
+		return nil
+	}
+	if !l.affordable(len(texts), at) {
 		return nil
 	}
 	var out []rawURL
@@ -343,12 +349,26 @@ func (l *loader) intervals(out *Device, d *rawDevice) (timeout time.Duration) {
 
 // expand expands a pattern; false where it is wrong.
 func (l *loader) expand(t located) ([]string, bool) {
+	if l.expanded > maxNames {
+		return nil, false
+	}
 	out, err := expand(t.text)
 	if err != nil {
 		l.wrong(t.at, "write srv-[1-12], srv-[01-12] or srv-[a,b]", "%s", err)
 		return nil, false
 	}
-	return out, true
+	return out, l.affordable(len(out), t.at)
+}
+
+// maxNames bounds what all patterns of a configuration together may stand for.
+const maxNames = 300_000
+
+func (l *loader) affordable(n int, at place) bool {
+	before := l.expanded
+	if l.expanded += n; l.expanded > maxNames && before <= maxNames {
+		l.wrong(at, "write shorter ranges", "the ranges up to here stand for more than %d names", maxNames)
+	}
+	return l.expanded <= maxNames
 }
 
 // many is "1 device", "2 devices".

@@ -149,11 +149,11 @@ func numbers(from, to string) ([]string, error) {
 }
 
 func letters(from, to byte) ([]string, error) {
-	if from > to {
-		return nil, fmt.Errorf("has [%c-%c], which counts backwards: write [%c-%c]", from, to, to, from)
-	}
 	if (from >= 'a') != (to >= 'a') {
 		return nil, fmt.Errorf("has [%c-%c], which mixes capital and small letters", from, to)
+	}
+	if from > to {
+		return nil, fmt.Errorf("has [%c-%c], which counts backwards: write [%c-%c]", from, to, to, from)
 	}
 	var out []string
 	for c := int(from); c <= int(to); c++ {

@@ -185,12 +185,19 @@ func plain(err error) string {
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:[a-z]+ error: )?(?:line ([0-9]+): )?(?s)(.*)$`)
 
+// noLine are the parser's complaints that stand for the whole file.
+var noLine = regexp.MustCompile(`control characters|unknown anchor|UTF-|octet|exceeded|invalid Unicode`)
+
 // notYAML says in one line what the parser found, with what is mostly behind it.
 func notYAML(path string, data []byte, err error) Mistake {
 	m := Mistake{File: path, Instead: "see configs/sparewatch.yaml for how it is written"}
 	parts := yamlLine.FindStringSubmatch(strings.TrimSpace(err.Error()))
 	m.Line, _ = strconv.Atoi(parts[1])
 	what, _, _ := strings.Cut(parts[2], "\n")
+	// The parser counts lines from 0 where its grammar fails, from 1 where its scanner fails, and leaves out a 0.
+	if strings.HasPrefix(what, "did not find expected") || (m.Line == 0 && !noLine.MatchString(what)) {
+		m.Line++
+	}
 	m.What = "not YAML: " + what
 	lines := bytes.Split(data, []byte("\n"))
 	tab := slices.IndexFunc(lines, indentedByTab)

@@ -13,6 +13,7 @@ type loader struct {
 	order     map[string]int // of files
 	read      int            // bytes
 	documents int
+	expanded  int // names that patterns stand for
 	cfg       *Config
 
 	said        map[string]place // keys that may stand once in all files
@@ -109,6 +110,9 @@ func (l *loader) path(p, file string) string {
 // build makes the configuration once all files are read.
 func (l *loader) build() {
 	l.defaults()
+	if l.expanded > maxNames {
+		return // what was left out would be missed everywhere
+	}
 	l.buildDevices()
 	l.buildModel()
 	if len(l.mistakes) > 0 {

@@ -39,8 +39,11 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// maxMistakes is how many are listed: who has more has made one mistake many times.
-const maxMistakes = 200
+// maxMistakes is how many are listed: who has more has made one mistake many times. mostMistakes is how many are looked at.
+const (
+	maxMistakes  = 200
+	mostMistakes = 20 * maxMistakes
+)
 
 // place is where something was written.
 type place struct {
@@ -58,10 +61,15 @@ func (p place) String() string { return string(p.position()) }
 type book struct {
 	mistakes Mistakes
 	seen     map[Mistake]bool
+	more     int // mistakes beyond mostMistakes
 	warnings []Mistake
 }
 
 func (b *book) wrong(at place, instead, format string, args ...any) {
+	if len(b.mistakes) >= mostMistakes {
+		b.more++
+		return
+	}
 	m := Mistake{File: at.file, Line: at.line, What: fmt.Sprintf(format, args...), Instead: instead}
 	if b.seen == nil {
 		b.seen = map[Mistake]bool{}
@@ -83,6 +91,7 @@ func (b *book) err(order map[string]int) error {
 	}
 	inOrder(b.mistakes, order)
 	if more := len(b.mistakes) - maxMistakes; more > 0 {
+		more += b.more
 		last := b.mistakes[maxMistakes-1]
 		return append(b.mistakes[:maxMistakes:maxMistakes], Mistake{File: last.File, What: fmt.Sprintf("... and %d mistakes more", more)})
 	}

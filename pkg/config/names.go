@@ -13,6 +13,7 @@ var mainKinds = []component.Kind{component.Host, component.Switch, component.Rou
 
 // names knows everything that may be referred to.
 type names struct {
+	book     *book
 	site     string
 	devices  map[string]*rawDevice
 	kinds    map[string]component.Kind // of devices, as declared or as everything points to
@@ -30,7 +31,7 @@ type uses struct {
 
 func (l *loader) newNames() *names {
 	return &names{
-		site: l.cfg.Site, devices: l.byName, kinds: map[string]component.Kind{}, declared: map[string][]component.ID{},
+		book: l.book, site: l.cfg.Site, devices: l.byName, kinds: map[string]component.Kind{}, declared: map[string][]component.ID{},
 		ids: map[component.ID]place{}, uses: map[string]*uses{},
 	}
 }
@@ -156,7 +157,7 @@ func (n *names) resolve(ref string) (id component.ID, why, instead string) {
 	case len(n.declared[first]) > 0:
 		return n.declaredPart(ref, first, component.Kind(kind), local, whole)
 	}
-	return "", "there is no device " + quoted(first), didYouMean(first, n.all(), "declare it under devices")
+	return "", "there is no device " + quoted(first), n.didYouMean(first, "declare it under devices")
 }
 
 func isKind(k component.Kind) bool {
@@ -174,7 +175,7 @@ func (n *names) bare(name string) (id component.ID, why, instead string) {
 	case 1:
 		return ids[0], "", ""
 	case 0:
-		return "", "nothing is called " + quoted(name), didYouMean(name, n.all(), "declare it under devices, or under topology as a feed, ups, pdu or whatever it is")
+		return "", "nothing is called " + quoted(name), n.didYouMean(name, "declare it under devices, or under topology as a feed, ups, pdu or whatever it is")
 	}
 	short := make([]string, len(ids))
 	for i, id := range ids {
@@ -189,7 +190,7 @@ func (n *names) ofSite(id component.ID, kind component.Kind, local string) (comp
 	if _, ok := n.ids[id]; ok {
 		return id, "", ""
 	}
-	return "", "no " + string(kind) + " is called " + quoted(local), didYouMean(local, n.all(), "declare it under topology")
+	return "", "no " + string(kind) + " is called " + quoted(local), n.didYouMean(local, "declare it under topology")
 }
 
 // part is a part of a device. Whether it is there, the device itself will say.
@@ -236,10 +237,12 @@ func (n *names) owner(part component.ID) (component.ID, bool) {
 	return "", false
 }
 
-// all are the names that may be meant.
-func (n *names) all() []string {
-	out := sortedKeys(n.devices)
-	return append(out, sortedKeys(n.declared)...)
+// didYouMean looks among all names, while there are few mistakes: it takes time.
+func (n *names) didYouMean(word, otherwise string) string {
+	if len(n.book.mistakes) > maxMistakes {
+		return otherwise
+	}
+	return didYouMean(word, append(sortedKeys(n.devices), sortedKeys(n.declared)...), otherwise)
 }
 
 func quoted(s string) string {

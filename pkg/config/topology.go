@@ -25,9 +25,11 @@ type rawComponent struct {
 
 // rawEdge is one dependant and what it leans on, as written.
 type rawEdge struct {
-	to   string
-	from []string
-	kind component.LinkKind // "" of a cable: what the provider is tells it
+	to string
+	// toKind is the kind of the declared thing that to is, where the edge was written at its declaration.
+	toKind component.Kind
+	from   []string
+	kind   component.LinkKind // "" of a cable: what the provider is tells it
 	// cable: the dependant may have only one of these.
 	cable bool
 	at    place
@@ -108,7 +110,11 @@ func (l *loader) takeComponent(n node, list string, kind component.Kind) {
 		l.wrong(s.at(), "write id: NAME", "%s has no id", title)
 		return
 	}
-	c := rawComponent{kind: cmp.Or(kind, l.anyKind(s)), rating: l.rating(s), derate: l.derate(s), at: s.at()}
+	own, ok := l.anyKind(s)
+	if !ok {
+		return
+	}
+	c := rawComponent{kind: cmp.Or(kind, own), rating: l.rating(s), derate: l.derate(s), at: s.at()}
 	names := l.zip(located{s.text("name"), s.where("name")}, len(refs), many(len(refs), "id"))
 	for i, ref := range refs {
 		c := c
@@ -124,18 +130,18 @@ func (l *loader) takeComponent(n node, list string, kind component.Kind) {
 		cable bool
 	}{{"fed_by", component.Feeds, true}, {"cooled_by", component.Cools, false}, {"carried_by", component.Carries, false}, {"through", component.Contains, false}} {
 		if s.has(e.key) {
-			l.edgesOf(refs, s.texts(e.key), e.kind, e.cable, s.where(e.key))
+			l.edgesOf(refs, s.texts(e.key), rawEdge{toKind: c.kind, kind: e.kind, cable: e.cable, at: s.where(e.key)})
 		}
 	}
 }
 
-func (l *loader) anyKind(s *section) component.Kind {
+func (l *loader) anyKind(s *section) (component.Kind, bool) {
 	k := component.Kind(s.text("kind"))
 	if k != "" && !slices.Contains(component.Kinds(), k) {
 		l.wrong(s.where("kind"), didYouMean(string(k), words(component.Kinds()), "write one of "+strings.Join(words(component.Kinds()), ", ")), "%q is no kind of component", k)
-		return ""
+		return "", false
 	}
-	return k
+	return k, true
 }
 
 // rating reads "rating", or "breaker", which says the same of a feed.
@@ -157,7 +163,7 @@ func (l *loader) rating(s *section) *component.Rating {
 	switch {
 	case rating.Phases == 2:
 		l.wrong(r.where("phases"), "write 1 or 3", "%s has 2 phases", key)
-	case rating.Watts == 0 && rating.VA == 0 && rating.Amps == 0:
+	case !r.has("watts") && !r.has("va") && !r.has("amps"):
 		l.wrong(r.at(), "write {amps: 32, volts: 230, phases: 3}, {va: 10000} or {watts: 750}", "%s does not say how much it carries", key)
 	}
 	return &rating
@@ -191,10 +197,11 @@ func (l *loader) zip(t located, n int, of string) []string {
 }
 
 // edgesOf lets each of the dependants lean on the providers.
-func (l *loader) edgesOf(to []string, providers []located, kind component.LinkKind, cable bool, at place) {
+func (l *loader) edgesOf(to []string, providers []located, like rawEdge) {
 	edges := make([]rawEdge, len(to))
 	for i, ref := range to {
-		edges[i] = rawEdge{to: ref, kind: kind, cable: cable, at: at}
+		edges[i] = like
+		edges[i].to = ref
 	}
 	for _, p := range providers {
 		for _, word := range splitList(p.text) {
@@ -235,7 +242,7 @@ func (l *loader) takeCable(c located) {
 		l.wrong(c.at, "write a cable for each, or a range", "%q has several dependants", c.text)
 	default:
 		if to, ok := l.expand(located{left, c.at}); ok {
-			l.edgesOf(to, []located{{right, c.at}}, "", true, c.at)
+			l.edgesOf(to, []located{{right, c.at}}, rawEdge{cable: true, at: c.at})
 		}
 	}
 }
@@ -250,7 +257,7 @@ func (l *loader) takeLink(c located) {
 		return
 	}
 	if to, ok := l.expand(located{words[2], c.at}); ok {
-		l.edgesOf(to, []located{{words[0], c.at}}, component.LinkKind(words[1]), false, c.at)
+		l.edgesOf(to, []located{{words[0], c.at}}, rawEdge{kind: component.LinkKind(words[1]), at: c.at})
 	}
 }
 
@@ -264,8 +271,9 @@ func (l *loader) takeGroup(n node) {
 		l.wrong(s.at(), "write id: NAME, or id: DEVICE/group/psu", "a group has no id")
 		return
 	}
+	kind, _ := l.anyKind(s)
 	g := rawGroup{
-		kind: l.anyKind(s), needed: s.number("needed", 1, math.MaxInt32, 0), designed: s.number("designed", 1, math.MaxInt32, 0),
+		kind: kind, needed: s.number("needed", 1, math.MaxInt32, 0), designed: s.number("designed", 1, math.MaxInt32, 0),
 		policy: strings.ToLower(strings.ReplaceAll(s.text("policy"), " ", "")), at: s.at(),
 	}
 	if !s.has("members") {
@@ -449,7 +457,7 @@ func (l *loader) buildLinks() {
 	outlets := map[component.ID]*rawEdge{}
 	owned := map[component.ID]place{}
 	for _, e := range l.edges {
-		to, ok := l.refer(located{e.to, e.at})
+		to, ok := l.dependant(e)
 		if !ok {
 			continue
 		}
@@ -485,6 +493,16 @@ func (l *loader) buildLinks() {
 		}
 		m.Links = append(m.Links, topology.Link{Link: link, At: owned[part].position()})
 	}
+}
+
+// dependant is what the edge leads to.
+func (l *loader) dependant(e *rawEdge) (component.ID, bool) {
+	if e.toKind != "" && l.byName[e.to] == nil && !strings.Contains(e.to, "/") {
+		id := component.NewID(l.cfg.Site, e.toKind, e.to)
+		_, ok := l.names.ids[id] // else what is wrong with it was said at its declaration
+		return id, ok
+	}
+	return l.refer(located{e.to, e.at})
 }
 
 // own notes a part whose owner is declared and no device.

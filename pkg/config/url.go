@@ -68,7 +68,11 @@ func (l *loader) parseTarget(raw string) (t target, why, instead string) {
 	}
 	t.scheme, t.host, t.port = strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
 	if why := badHost(t.host); why != "" {
-		return t, fmt.Sprintf("the host of %q %s", withoutLogin(raw), why), "write " + t.scheme + "://HOST[:PORT]"
+		instead = "write " + t.scheme + "://HOST[:PORT]"
+		if strings.Contains(t.host, ":") {
+			instead += ", an IPv6 address in [ ]"
+		}
+		return t, fmt.Sprintf("the host of %q %s", withoutLogin(raw), why), instead
 	}
 	if p, err := strconv.Atoi(t.port); t.port != "" && (err != nil || p < 1 || p > 65535) {
 		return t, fmt.Sprintf("the port of %q is not from 1 to 65535", withoutLogin(raw)), "write " + t.scheme + "://HOST[:PORT]"
