@@ -26,6 +26,8 @@ type stand struct {
 	hangs bool
 	// shared names what makes several groups falsely redundant at once.
 	shared string
+	// asWas: it was open before a restart and cannot be judged yet. Nothing in it changes until it can.
+	asWas bool
 }
 
 func inputLostKey(id component.ID) finding.Key { return finding.KeyOf(finding.InputLost, id) }
@@ -96,6 +98,10 @@ func (e *Engine) explainLost(at redundancy.Node, c chain) chain {
 	id := e.graph.ID(at)
 	r := e.blame.root[at]
 	c.causes = append(c.causes, finding.Cause{ID: id, Why: "has no input"})
+	if l, ok := e.lingering(at); ok && e.asking(at) {
+		c.key = l.f.Key
+		return c
+	}
 	if r == at {
 		c.waits = []redundancy.Node{at}
 		c.key = inputLostKey(id)

@@ -121,8 +121,13 @@ func (e *Engine) keepResumed(found map[finding.Key]stand) {
 			delete(e.resumed, key)
 			continue
 		}
-		f.Under = ""
-		found[key] = stand{f: f}
+		found[key] = stand{f: f, asWas: true}
+	}
+	for key, st := range found {
+		if _, stands := found[st.f.Under]; st.asWas && !stands {
+			st.f.Under = ""
+			found[key] = st
+		}
 	}
 }
 
@@ -224,8 +229,10 @@ func (e *Engine) publish(found map[finding.Key]stand) {
 	worst := map[finding.Key]finding.Severity{}
 	for key, st := range found {
 		f := st.f
-		f.Impacts = e.impacts(f.Subject)
-		f.Severity = e.opt.severity(f.Rule, topTier(f.Impacts))
+		if !st.asWas {
+			f.Impacts = e.impacts(f.Subject)
+			f.Severity = e.opt.severity(f.Rule, topTier(f.Impacts))
+		}
 		if st.assumed && f.Severity > finding.Info {
 			f.Severity--
 		}
@@ -240,7 +247,9 @@ func (e *Engine) publish(found map[finding.Key]stand) {
 	for key, st := range found {
 		f := st.f
 		f.Severity = max(f.Severity, worst[key])
-		f.Pages = f.Under == "" && pages[f.Rule] && f.Severity >= finding.Warning && !st.quiet
+		if !st.asWas {
+			f.Pages = f.Under == "" && pages[f.Rule] && f.Severity >= finding.Warning && !st.quiet
+		}
 		orEmpty(&f)
 		s.open[key] = f
 		list = append(list, f)
