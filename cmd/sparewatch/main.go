@@ -23,6 +23,7 @@ var version = "devel"
 
 // cli are the subcommands, in the order in which they are listed.
 type cli struct {
+	Demo     demoCmd     `cmd:"" help:"A simulated datacenter on loopback, watched live while faults follow a script."`
 	Inspect  inspectCmd  `cmd:"" help:"Poll one device once: what it is, what in it is redundant, what is wrong."`
 	Replay   replayCmd   `cmd:"" help:"Serve a recorded device over its protocol."`
 	Run      runCmd      `cmd:"" help:"The daemon: poll, judge, tell."`

@@ -1,0 +1,304 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/lab"
+	"github.com/sparewatch/sparewatch/pkg/term"
+)
+
+// Demo is a simulated datacenter on loopback with a daemon that watches it, while a script of faults runs.
+type Demo struct {
+	Out     *term.Printer
+	Listen  string  // of the page; where it is taken, any free port of loopback
+	Speed   float64 // how many times faster than written the script runs; 0: 1
+	Once    bool    // end with the script
+	Version string
+	Log     *slog.Logger
+
+	dc   *lab.Datacenter
+	app  *App
+	seen int // expectations that came true
+	of   int
+}
+
+// ErrUnseen says that the daemon did not find something that the script did.
+var ErrUnseen = errors.New("the daemon did not see everything that happened")
+
+// Times of the demo, as it is written in the script.
+const (
+	demoPatience = 30 * time.Second        // for a fault to be seen; it comes within a poll, or with ten seconds of asking
+	demoQuiet    = 1500 * time.Millisecond // what is shown has stood this long: more than a poll's interval
+	demoLook     = 50 * time.Millisecond
+)
+
+// Run plays the demo until ctx is done, or to the end of the script. Its error is ErrUnseen where, with Once, the
+// daemon missed something.
+func (d *Demo) Run(ctx context.Context) (err error) {
+	folder, err := os.MkdirTemp("", "sparewatch-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	whole := context.WithoutCancel(ctx) // what was started is stopped in order
+	if d.dc, err = lab.Start(whole, lab.Options{}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.dc.Close()) }()
+	if err := d.start(whole, folder); err != nil {
+		return err
+	}
+	defer func() {
+		end, cancel := context.WithTimeout(whole, closeTimeout+demoPatience)
+		defer cancel()
+		err = errors.Join(err, d.app.Stop(end))
+	}()
+	d.welcome(folder)
+	err = d.play(ctx)
+	if err == nil && !d.Once {
+		d.Out.Line("\nThe datacenter and the daemon run on; Ctrl-C ends them.")
+		<-ctx.Done()
+	}
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	d.farewell()
+	return err
+}
+
+// start writes the configuration and starts the daemon.
+func (d *Demo) start(ctx context.Context, folder string) error {
+	listen := d.Listen
+	if l, err := net.Listen("tcp", listen); err != nil {
+		listen = "127.0.0.1:0"
+	} else if err := l.Close(); err != nil {
+		return err
+	}
+	state := filepath.Join(folder, "state")
+	configs := filepath.Join(folder, "config")
+	if err := os.Mkdir(configs, 0o700); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"lab.yaml":    d.dc.Config(),
+		"daemon.yaml": fmt.Sprintf("web: {listen: %q}\nstate: {dir: %q}\n", listen, state),
+	} {
+		if err := os.WriteFile(filepath.Join(configs, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	all, err := Collectors()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.LoadWith(configs, config.Options{Schemes: Schemes(all)})
+	if err != nil {
+		return err
+	}
+	d.app, err = New(Options{Config: cfg, Collectors: all, Version: d.Version, Log: d.Log})
+	if err != nil {
+		return err
+	}
+	return d.app.Start(ctx)
+}
+
+func (d *Demo) welcome(folder string) {
+	d.Out.Line("A simulated datacenter: %d devices that speak Redfish and SNMP on loopback, and the daemon that watches them.", len(d.dc.Devices()))
+	d.Out.Line("  page           %s/", d.app.URL())
+	d.Out.Line("  metrics        %s/metrics", d.app.URL())
+	d.Out.Line("  status         sparewatch status --url %s", d.app.URL())
+	d.Out.Line("  what if        sparewatch simulate --url %s --fail feed-a", d.app.URL())
+	d.Out.Line("  one device     sparewatch inspect %s --fingerprint %s", d.dc.URL("srv-101"), d.dc.Fingerprint())
+	d.Out.Line("  configuration  %s", filepath.Join(folder, "config"))
+}
+
+// farewell says where to look next.
+func (d *Demo) farewell() {
+	d.Out.Line("\nNext: `sparewatch inspect redfish://HOST` or `snmp://HOST` on a device of yours; then a configuration of your own:")
+	d.Out.Line("configs/sparewatch.yaml shows every key, `sparewatch check --config FILE` finds its mistakes, `sparewatch run --config FILE` watches.")
+}
+
+// play runs the script.
+func (d *Demo) play(ctx context.Context) error {
+	speed := d.Speed
+	if speed <= 0 {
+		speed = 1
+	}
+	steps := d.dc.Script()
+	began := time.Now()
+	first := d.wait(ctx, d.app.Status, func(s *api.Status) bool { return s.Settled && len(s.Groups) > 0 })
+	if first == nil {
+		return cmpErr(ctx, "the devices were not read")
+	}
+	d.Out.Heading("Services: how many more failures each survives")
+	d.Out.Services(first.Services)
+	for i, step := range steps {
+		if step.Do == nil && i == 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Until(began.Add(time.Duration(float64(step.At) / speed)))):
+		}
+		if err := d.step(ctx, step, fault(steps, i)); err != nil {
+			return err
+		}
+	}
+	if d.Once && d.seen < d.of {
+		d.Out.Line("\n%d of %d faults and repairs were seen.", d.seen, d.of)
+		return ErrUnseen
+	}
+	d.Out.Line("\nAll %d faults and repairs were seen.", d.of)
+	return nil
+}
+
+// what a step does to what it is about.
+type what uint8
+
+const (
+	nothing what = iota // that could be seen
+	breaks
+	repairs
+)
+
+// fault says what step i does: the script breaks a thing, and undoes that in the next step about it.
+func fault(steps []lab.Step, i int) what {
+	if steps[i].About == "" {
+		return nothing
+	}
+	before, after := false, false
+	for k, s := range steps {
+		if s.About == steps[i].About && k < i {
+			before = !before
+		} else if s.About == steps[i].About && k > i {
+			after = true
+		}
+	}
+	switch {
+	case before:
+		return repairs
+	case after:
+		return breaks
+	}
+	return nothing
+}
+
+// step does what the script says and shows what the daemon makes of it.
+func (d *Demo) step(ctx context.Context, s lab.Step, w what) error {
+	d.Out.Heading(s.Words)
+	before := d.app.Status()
+	began := time.Now()
+	if s.Do != nil {
+		if err := s.Do(); err != nil {
+			return err
+		}
+	}
+	about := component.ID(s.About)
+	switch w {
+	case breaks:
+		d.of++
+		if d.wait(ctx, d.app.Status, func(st *api.Status) bool { return broken(st, about) }) != nil {
+			d.seen++
+			d.Out.Line("  seen after %.1f s:", time.Since(began).Seconds())
+		}
+	case repairs:
+		d.of++
+		if d.wait(ctx, d.app.Status, func(st *api.Status) bool { return well(st, about) }) != nil {
+			d.seen++
+			d.Out.Line("  seen after %.1f s:", time.Since(began).Seconds())
+		}
+	}
+	after := d.settle(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !d.Out.Change(before, after) {
+		d.Out.Line("  Nothing that can be seen has changed.")
+	}
+	return d.Out.Err()
+}
+
+// wait looks again and again until ok; nil when it does not come.
+func (d *Demo) wait(ctx context.Context, look func() *api.Status, ok func(*api.Status) bool) *api.Status {
+	end := time.Now().Add(demoPatience)
+	every := time.NewTicker(demoLook)
+	defer every.Stop()
+	for time.Now().Before(end) {
+		if s := look(); ok(s) {
+			return s
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+	return nil
+}
+
+// settle waits until nothing has changed for a while, so that what belongs together is shown together.
+func (d *Demo) settle(ctx context.Context) *api.Status {
+	last, since := d.app.Status(), time.Now()
+	d.wait(ctx, d.app.Status, func(s *api.Status) bool {
+		if !same(s, last) || s.Waiting > 0 {
+			last, since = s, time.Now()
+		}
+		return time.Since(since) > demoQuiet
+	})
+	return last
+}
+
+// same reports whether two pictures say the same of groups and findings.
+func same(a, b *api.Status) bool {
+	return slices.EqualFunc(a.Groups, b.Groups, func(x, y engine.Group) bool { return x.ID == y.ID && x.State == y.State }) &&
+		slices.EqualFunc(a.Findings, b.Findings, func(x, y finding.Finding) bool { return x.Key == y.Key && x.Under == y.Under }) &&
+		len(a.Incidents) == len(b.Incidents)
+}
+
+// broken reports whether the daemon has found that the component is: its group lost a spare, or a finding names it.
+func broken(s *api.Status, about component.ID) bool {
+	for _, g := range s.Groups {
+		if slices.Contains(g.Members, about) {
+			return g.State != engine.Full && g.State != engine.StateUnknown && opened(s)
+		}
+	}
+	return slices.ContainsFunc(s.Findings, func(f finding.Finding) bool { return concerns(f, about) }) && opened(s)
+}
+
+// well reports whether nothing says any more that the component is broken.
+func well(s *api.Status, about component.ID) bool {
+	for _, g := range s.Groups {
+		if slices.Contains(g.Members, about) && g.State != engine.Full {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(s.Findings, func(f finding.Finding) bool { return concerns(f, about) }) && len(s.Incidents) == 0
+}
+
+func opened(s *api.Status) bool { return len(s.Incidents) > 0 }
+
+// concerns reports whether the finding says of the component that it is broken. That nobody observes it is no news.
+func concerns(f finding.Finding, about component.ID) bool {
+	return f.Subject == about && f.Rule != finding.BlindSpot && f.Rule != finding.FalseRedundancy
+}
+
+func cmpErr(ctx context.Context, otherwise string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.New(otherwise)
+}
