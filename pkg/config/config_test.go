@@ -531,6 +531,27 @@ sparewatch.pins:2: the fingerprint of redfish://10.0.0.1 is no SHA-256; write sh
 	}
 }
 
+func TestTLSAddress(t *testing.T) {
+	for target, want := range map[string]string{
+		"redfish://10.0.0.1": "10.0.0.1:443", "redfish://[fd00::1]:8443": "[fd00::1]:8443", "snmp://10.0.0.1": "", "redfish+http://10.0.0.1": "",
+	} {
+		if got, ok := TLSAddress(target); got != want || ok != (want != "") {
+			t.Errorf("the certificate of %s is at %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestSingle(t *testing.T) {
+	got, err := Single("snmp://private@[FD00::1]:161", Options{})
+	if err != nil || got.URL != "snmp://[fd00::1]" || got.Device != "fd00::1" || got.Credentials.Community.Reveal() != "private" {
+		t.Errorf("%+v %v", got, err)
+	}
+	_, err = Single("redfish://root:hunter2@h", Options{})
+	if want := `"redfish://<secret>@h" holds a login: write it under credentials, the password in a file`; err == nil || err.Error() != want {
+		t.Errorf("said %v, want %s", err, want)
+	}
+}
+
 func TestExpand(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"a":                           "a",

@@ -29,7 +29,7 @@ var mistakes = []struct{ text, want string }{
 	// Keys.
 	{"devices: [snmp://10.0.0.1]\ndevise: 1\n", `c.yaml:2: the configuration has no key "devise"; did you mean devices?`},
 	{"devices: [snmp://10.0.0.1]\nsite: a\nsite: b\n", `c.yaml:3: the configuration has the key "site" twice: also at line 2; take one of them out`},
-	{"devices:\n  - {nmae: a, urls: [snmp://10.0.0.1]}\n", `c.yaml:2: a device has no key "nmae"; did you mean name?`},
+	{"devices:\n  - {neme: a, urls: [snmp://10.0.0.1]}\n", `c.yaml:2: a device has no key "neme"; did you mean name?`},
 	{"devices: {a: b}\n", `c.yaml:1: devices is keys with values, not a list; write - before each entry, or [ ] around them`},
 	{"devices: [snmp://10.0.0.1]\nweb: x\n", `c.yaml:2: web is a single value here, not keys with values; write key: value`},
 	{"devices: [snmp://10.0.0.1]\nsite: [a]\n", "c.yaml:2: site is a list, not a single value; write one value (in quotes where it holds [ ] or { })\nc.yaml:2: the site has no name; write name: NAME"},

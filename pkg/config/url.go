@@ -112,6 +112,19 @@ func clean(u *url.URL, t target, info scheme) string {
 	return out.String()
 }
 
+// TLSAddress is where a target's certificate is to be had, as host:port; ok is false where its scheme has none.
+func TLSAddress(target string) (address string, ok bool) {
+	u, err := url.Parse(target)
+	if err != nil || !schemes[u.Scheme].tls {
+		return "", false
+	}
+	port := u.Port()
+	if port == "" {
+		port = schemes[u.Scheme].port
+	}
+	return net.JoinHostPort(u.Hostname(), port), true
+}
+
 // cidr is an address with a prefix length: 10.0.0.0/24, [fd00::]/64.
 var cidr = regexp.MustCompile(`://(?:[^/@]*@)?(?:[0-9.]+|\[?[0-9A-Fa-f:]+\]?)/[0-9]{1,3}$`)
 

@@ -35,12 +35,24 @@ type TargetStats struct {
 	BackOff     string        // why it is polled less often; empty: it isn't
 }
 
+// Totals are Stats without Targets: cheap enough to be asked for all the time.
+func (p *Poller) Totals() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.totals()
+}
+
+func (p *Poller) totals() Stats {
+	s := p.count
+	s.InFlight, s.Waiting, s.Workers = p.running, p.waiting, p.o.Workers
+	return s
+}
+
 // Stats tells how the poller and each target do.
 func (p *Poller) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.count
-	s.InFlight, s.Waiting, s.Workers = p.running, p.waiting, p.o.Workers
+	s := p.totals()
 	s.Targets = make([]TargetStats, 0, len(p.entries))
 	for _, e := range p.entries {
 		s.Targets = append(s.Targets, TargetStats{
