@@ -541,17 +541,6 @@ func TestTLSAddress(t *testing.T) {
 	}
 }
 
-func TestSingle(t *testing.T) {
-	got, err := Single("snmp://private@[FD00::1]:161", Options{})
-	if err != nil || got.URL != "snmp://[fd00::1]" || got.Device != "fd00::1" || got.Credentials.Community.Reveal() != "private" {
-		t.Errorf("%+v %v", got, err)
-	}
-	_, err = Single("redfish://root:hunter2@h", Options{})
-	if want := `"redfish://<secret>@h" holds a login: write it under credentials, the password in a file`; err == nil || err.Error() != want {
-		t.Errorf("said %v, want %s", err, want)
-	}
-}
-
 func TestExpand(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"a":                           "a",
