@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/redundancy"
 )
 
@@ -23,6 +24,10 @@ type blame struct {
 	root  map[redundancy.Node]redundancy.Node
 	under map[redundancy.Node][]redundancy.Node // by root: the lost nodes
 
+	// lingers are findings on providers that are no longer blamed, while those that hung under them are read again; by
+	// the id of what still has no input.
+	lingers map[component.ID]stand
+
 	since     map[component.ID]time.Time // when the input was first seen lost
 	inquiries map[component.ID]*inquiry
 	asked     map[string]time.Time
@@ -37,6 +42,7 @@ type inquiry struct {
 }
 
 func (b *blame) init() {
+	b.lingers = map[component.ID]stand{}
 	b.since, b.inquiries, b.asked = map[component.ID]time.Time{}, map[component.ID]*inquiry{}, map[string]time.Time{}
 	b.forgetNodes()
 }
@@ -64,6 +70,7 @@ func (b *blame) note(e *Engine, n redundancy.Node, now input) {
 	if now == live || e.cells[n].belief != silent {
 		delete(b.since, id)
 		delete(b.inquiries, id)
+		delete(b.lingers, id)
 	}
 }
 
@@ -92,7 +99,7 @@ type climb struct {
 // assignBlame settles which providers are gone, and asks those who may know more.
 func (e *Engine) assignBlame() []Question {
 	b := &e.blame
-	if len(b.lost) == 0 && len(b.blamed) == 0 {
+	if len(b.lost) == 0 && len(b.blamed) == 0 && len(b.lingers) == 0 {
 		clear(b.root)
 		clear(b.under)
 		return nil
@@ -150,7 +157,7 @@ func (c *climb) note(kid, p redundancy.Node, since time.Time) {
 }
 
 func (e *Engine) stopsBlame(p redundancy.Node, since time.Time) bool {
-	if e.cells[p].belief == fails || e.cells[p].input != noWord {
+	if e.cells[p].belief == fails || e.inputSince(p, since) != noWord {
 		return true
 	}
 	if e.graph.ID(p).Kind() == component.Outlet || e.cells[p].belief != works {
@@ -159,11 +166,20 @@ func (e *Engine) stopsBlame(p redundancy.Node, since time.Time) bool {
 	return e.wordAt(p).After(since)
 }
 
+// inputSince is a node's word on its input, if it still counts: that it is lost counts until it is back, that it is live
+// only if it was said since then.
+func (e *Engine) inputSince(n redundancy.Node, since time.Time) input {
+	if c := e.cells[n].input; c != live || !e.wordAt(n).Before(since) {
+		return c
+	}
+	return noWord
+}
+
 // liveBelow finds a dependant of p that cannot do without p and said since then that it has input; -1: there is none.
 func (e *Engine) liveBelow(p redundancy.Node, since time.Time) redundancy.Node {
 	found := redundancy.Node(-1)
-	e.eachInput(p, func(n redundancy.Node) bool {
-		if e.cells[n].input == live && !e.wordAt(n).Before(since) && !e.swapped(n, p) {
+	e.eachInput(p, since, func(n redundancy.Node, in input) bool {
+		if in == live && !e.swapped(n, p) {
 			found = n
 		}
 		return found < 0
@@ -172,8 +188,8 @@ func (e *Engine) liveBelow(p redundancy.Node, since time.Time) redundancy.Node {
 }
 
 // eachInput calls f with every node below p that gives its word on its input and gets it through p alone, until f
-// returns false.
-func (e *Engine) eachInput(p redundancy.Node, f func(redundancy.Node) bool) {
+// returns false. That something is live counts only if it was said since then.
+func (e *Engine) eachInput(p redundancy.Node, since time.Time, f func(redundancy.Node, input) bool) {
 	seen := map[redundancy.Node]bool{p: true}
 	stack := []redundancy.Node{p}
 	for len(stack) > 0 {
@@ -184,8 +200,8 @@ func (e *Engine) eachInput(p redundancy.Node, f func(redundancy.Node) bool) {
 				continue
 			}
 			seen[kid] = true
-			if e.cells[kid].input != noWord {
-				if !f(kid) {
+			if in := e.inputSince(kid, since); in != noWord {
+				if !f(kid, in) {
 					return
 				}
 				continue
@@ -205,10 +221,18 @@ func (e *Engine) reconsider(now map[redundancy.Node]bool) []Question {
 	b.blamed = now
 	var freed []redundancy.Node
 	for p := range was {
-		if !now[p] {
-			freed = append(freed, b.under[p]...)
-			e.settleNode(p)
+		if now[p] {
+			continue
 		}
+		freed = append(freed, b.under[p]...)
+		if f, open := e.standing.open[finding.KeyOf(finding.ProviderLost, e.graph.ID(p))]; open {
+			for _, n := range b.under[p] {
+				if b.lost[n] {
+					b.lingers[e.graph.ID(n)] = stand{f: f}
+				}
+			}
+		}
+		e.settleNode(p)
 	}
 	for p := range now {
 		if !was[p] {
@@ -338,7 +362,7 @@ func (e *Engine) witnesses(n redundancy.Node) []string {
 				if siblings {
 					continue
 				}
-				e.eachInput(p, func(m redundancy.Node) bool {
+				e.eachInput(p, time.Time{}, func(m redundancy.Node, _ input) bool {
 					if name := e.graph.ID(m).Device(); name != own && m != n {
 						names[name] = true
 						siblings = true
@@ -383,6 +407,21 @@ func (e *Engine) closeInquiries() {
 			e.reported = false
 		}
 	}
+	for id := range e.blame.lingers {
+		if q := e.blame.inquiries[id]; q == nil || q.closed {
+			delete(e.blame.lingers, id)
+			if n, ok := e.graph.Node(id); ok {
+				e.markTops(n)
+			}
+			e.reported = false
+		}
+	}
+}
+
+// lingering is the finding on the provider that was blamed for what still has no input, while that is read again.
+func (e *Engine) lingering(n redundancy.Node) (stand, bool) {
+	s, ok := e.blame.lingers[e.graph.ID(n)]
+	return s, ok
 }
 
 // asking reports whether an inquiry about the node's input is open.
@@ -398,6 +437,8 @@ func (e *Engine) evidenceFor(p redundancy.Node) []string {
 		words = append(words, says(part))
 	} else if d := e.devices[e.graph.ID(p).Device()]; d != nil && d.view != nil && allSilent(d) {
 		words = append(words, fmt.Sprintf("%s does not answer", d.name))
+	} else if e.cells[p].unobserved {
+		words = append(words, fmt.Sprintf("nobody observes %s; this follows from what hangs on it", e.graph.ID(p)))
 	}
 	below := e.blame.under[p]
 	const shown = 12

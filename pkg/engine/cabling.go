@@ -100,7 +100,7 @@ func (e *Engine) swappedWith(n, p redundancy.Node) redundancy.Node {
 func (e *Engine) firstLoss(p, n redundancy.Node) time.Time {
 	var first time.Time
 	own := e.graph.ID(n).Device()
-	e.eachInput(p, func(m redundancy.Node) bool {
+	e.eachInput(p, time.Time{}, func(m redundancy.Node, _ input) bool {
 		id := e.graph.ID(m)
 		if t := e.blame.since[id]; e.blame.lost[m] && id.Device() != own && (first.IsZero() || t.Before(first)) {
 			first = t
@@ -184,15 +184,15 @@ func (e *Engine) aliveSince(p, but redundancy.Node, since time.Time) bool {
 	if e.blame.blamed[p] || e.cells[p].belief == fails {
 		return false
 	}
-	if e.cells[p].input == live && e.wordAt(p).After(since) {
+	if e.inputSince(p, since) == live {
 		return true
 	}
 	if part := e.part(p); part != nil && e.cells[p].belief == works && !part.Silent && !part.Kept && part.At.After(since) {
 		return true
 	}
 	alive := false
-	e.eachInput(p, func(m redundancy.Node) bool {
-		alive = m != but && e.cells[m].input == live && !e.wordAt(m).Before(since)
+	e.eachInput(p, since, func(m redundancy.Node, in input) bool {
+		alive = m != but && in == live
 		return !alive
 	})
 	return alive
@@ -249,9 +249,9 @@ func (e *Engine) dropDoubts() bool {
 func (e *Engine) checkBelow(p redundancy.Node) bool {
 	changed := false
 	since := e.goneSince(p)
-	e.eachInput(p, func(n redundancy.Node) bool {
+	e.eachInput(p, since, func(n redundancy.Node, in input) bool {
 		id := e.graph.ID(n)
-		if e.cells[n].input != live || !isSupply(id.Kind()) || !e.wordAt(n).After(since) || e.cabling.wrong[id] != nil {
+		if in != live || !isSupply(id.Kind()) || !e.wordAt(n).After(since) || e.cabling.wrong[id] != nil {
 			return true
 		}
 		link, ok := e.cord(n, p)
@@ -379,8 +379,8 @@ func (e *Engine) signOfLife(p, but redundancy.Node) []string {
 	if part := e.part(p); part != nil {
 		words = append(words, says(part))
 	}
-	e.eachInput(p, func(m redundancy.Node) bool {
-		if m != but && e.cells[m].input == live {
+	e.eachInput(p, time.Time{}, func(m redundancy.Node, in input) bool {
+		if m != but && in == live {
 			if part := e.part(m); part != nil {
 				words = append(words, says(part))
 			}
@@ -417,10 +417,14 @@ func (e *Engine) cablingFindings() []stand {
 	return found
 }
 
-// name is a component for people: "psu 2 of srv-101".
+// name is a component for people: "psu 2 of srv-101", "feed-a of ams1".
 func name(id component.ID) string {
-	if id.Local() == "" {
+	local, kind := id.Local(), strings.ReplaceAll(string(id.Kind()), "_", " ")
+	switch {
+	case local == "":
 		return string(id)
+	case strings.HasPrefix(local, string(id.Kind())):
+		return fmt.Sprintf("%s of %s", local, id.Device())
 	}
-	return fmt.Sprintf("%s %s of %s", strings.ReplaceAll(string(id.Kind()), "_", " "), id.Local(), id.Device())
+	return fmt.Sprintf("%s %s of %s", kind, local, id.Device())
 }

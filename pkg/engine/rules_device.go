@@ -48,7 +48,7 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 	if !ok {
 		return nil
 	}
-	if p.Predicted {
+	if p.Predicted && p.Attributes[component.OnBattery] != "true" {
 		found = append(found, stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,
 			Summary:  fmt.Sprintf("%s says that it will fail", name(p.ID)),
 			Causes:   []finding.Cause{{ID: p.ID, Why: "predicts its failure"}},
@@ -206,7 +206,7 @@ func (e *Engine) providerFindings() []stand {
 		id := e.graph.ID(r)
 		switch {
 		case b.blamed[r] || e.cells[r].belief == fails && provides[id.Kind()] && !b.lost[r]:
-			found = append(found, e.providerLost(r))
+			found = append(found, e.under(r, e.providerLost(r)))
 		case id.Kind() == component.UPS: // runs on its battery: that is the finding
 		case provides[id.Kind()] && e.upsHolds(r):
 		case provides[id.Kind()]:
@@ -219,14 +219,23 @@ func (e *Engine) providerFindings() []stand {
 		if len(b.under[n]) > 0 || !e.leaned[n] || b.lost[n] || !e.mayJudge(e.graph.ID(n).Device()) {
 			continue
 		}
-		s := e.providerLost(n)
-		if up := e.brokenNeed(n); up >= 0 {
-			c := e.explain(up)
-			s.f.Under, s.waits = c.key, c.waits
-		}
-		found = append(found, s)
+		found = append(found, e.under(n, e.providerLost(n)))
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(b.lingers), compareIDs) {
+		found = append(found, b.lingers[id])
 	}
 	return found
+}
+
+// under hangs the finding on a provider under that on what it needs, where that does not work either: a ups whose
+// battery is empty under its lost input.
+func (e *Engine) under(n redundancy.Node, s stand) stand {
+	if up := e.brokenNeed(n); up >= 0 && !e.blame.blamed[n] {
+		if c := e.explain(up); c.key != "" {
+			s.f.Under, s.waits = c.key, c.waits
+		}
+	}
+	return s
 }
 
 // upsHolds reports whether a lost inlet belongs to a ups that runs on its battery: that is the finding then.

@@ -336,7 +336,8 @@ func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
 		}
 	}
 	if !e.settled() && !e.heardAll() {
-		g.doubt("not every device was read yet")
+		g.Verdict = 2
+		g.Reasons = append(g.Reasons, "not every device was read yet")
 		g.Settle = append(g.Settle, "wait until every device was read once")
 	}
 	if g.Verdict == 0 && len(g.Reasons) == 0 {

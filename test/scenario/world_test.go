@@ -439,7 +439,12 @@ func number(s string) int {
 
 func list(s string) []string {
 	var out []string
-	for _, part := range strings.Split(s, ",") {
+	inside := false
+	cut := func(r rune) bool {
+		inside = inside != (r == '"')
+		return r == ',' && !inside
+	}
+	for _, part := range strings.FieldsFunc(s, cut) {
 		if part = strings.TrimSpace(part); part != "" {
 			out = append(out, expand(part)...)
 		}
