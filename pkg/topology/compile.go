@@ -230,11 +230,8 @@ func (c *compiler) addLinks() {
 		without[edge{to: c.node(l.To), from: c.node(l.From), kind: l.Kind}] = true
 	}
 	add := func(l component.Link) {
-		if l.Kind == component.Neighbour {
-			return
-		}
 		e := edge{to: c.node(l.To), from: c.node(l.From), kind: c.linkKind(l)}
-		if without[e] {
+		if l.Kind == component.Neighbour || without[e] {
 			return
 		}
 		c.links = append(c.links, e)
