@@ -33,16 +33,24 @@ type bnode struct {
 
 type bcached struct{ f, g, r bref }
 
-// newBDD returns a store for up to budget nodes, of which some hint nodes are expected.
-func newBDD(budget, hint int) *bdd {
+// reset empties the store for up to budget nodes, of which some hint nodes are expected. Its memory is used again.
+func (b *bdd) reset(budget, hint int) {
 	table := 1 << bits.Len(uint(min(max(hint, 16), 1<<12)))
-	return &bdd{
-		nodes:  append(make([]bnode, 0, table/2), bnode{level: terminal}),
-		unique: make([]int32, table),
-		cache:  make([]bcached, table),
-		budget: budget,
-		steps:  32 * budget,
+	b.nodes = append(b.nodes[:0], bnode{level: terminal})
+	b.unique = cleared(b.unique, table)
+	b.cache = cleared(b.cache, table)
+	b.budget = budget
+	b.steps = 32 * budget
+}
+
+// cleared is a zero slice of length n, in the place of the old one if that has room.
+func cleared[E any](old []E, n int) []E {
+	if cap(old) < n {
+		return make([]E, n)
 	}
+	old = old[:n]
+	clear(old)
+	return old
 }
 
 func (b *bdd) level(f bref) int32 { return b.nodes[f>>1].level }
@@ -79,7 +87,7 @@ func (b *bdd) node(level int32, lo, hi bref) bref {
 }
 
 func (b *bdd) grow() {
-	b.unique = make([]int32, 4*len(b.unique))
+	b.unique = cleared(b.unique, 4*len(b.unique))
 	mask := uint32(len(b.unique) - 1)
 	for n := 1; n < len(b.nodes); n++ {
 		at := hash3(uint32(b.nodes[n].level), uint32(b.nodes[n].lo), uint32(b.nodes[n].hi)) & mask
@@ -89,7 +97,7 @@ func (b *bdd) grow() {
 		b.unique[at] = int32(n)
 	}
 	if len(b.cache) < 1<<22 {
-		b.cache = make([]bcached, len(b.unique))
+		b.cache = cleared(b.cache, len(b.unique))
 	}
 }
 

@@ -1,6 +1,9 @@
 package redundancy
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // ErrBudget is returned where the work would need more decision diagram nodes than allowed.
 var ErrBudget = errors.New("model too hard for the budget")
@@ -20,6 +23,8 @@ type compiled struct {
 	vars  []variable // by level
 	nodes []bnode    // nodes[0] is the terminal; others come after their children
 	root  bref
+	// monotone: the unit is written without negations
+	monotone bool
 	// ordering that won, and how many nodes were made with it
 	ordering string
 	made     int
@@ -49,6 +54,7 @@ type shape struct {
 	units    []unit
 	number   map[int]int // of a unit by its root
 	constant Ref         // see Compiled.top
+	store    bdd         // for whatever is compiled next
 }
 
 func (t *Tree) shape(top Ref) *shape {
@@ -82,24 +88,49 @@ func (s *shape) variables(u *unit, order []int32) []variable {
 	return vars
 }
 
-// compile races the orderings: all with a small budget, then all with a larger one, and so on, until one is done.
+// contender is an ordering in the race.
+type contender struct {
+	ordering
+	order []int32 // once it is needed
+	gates int     // built before the budget ran out
+}
+
+// line gives the contender its order and says whether that is none that another has.
+func (u *unit) line(race []contender, i int) bool {
+	if race[i].order != nil {
+		return true
+	}
+	race[i].order = race[i].of(u)
+	return !slices.ContainsFunc(race[:i], func(c contender) bool { return slices.Equal(c.order, race[i].order) })
+}
+
+// compile races the orderings: all with a small budget, then with a larger one, and so on, until one is done; once a
+// round is dear, those that came far in the one before go first, and the lesser half stays behind.
 func (s *shape) compile(unit, budget int) (compiled, error) {
+	const dear = 1 << 16
 	u := &s.units[unit]
-	orders := make([][]int32, len(orderings))
-	for limit := min(budget, 1<<12); ; limit = min(8*limit, budget) {
+	_, monotone := u.polarities()
+	race := make([]contender, len(orderings))
+	for i, o := range orderings {
+		race[i].ordering = o
+	}
+	for limit := min(budget, 16*len(u.vars)+64); ; limit = min(4*limit, budget) {
 		var best compiled
-		for i, o := range orderings {
-			if orders[i] == nil {
-				orders[i] = o.of(u)
+		for i := 0; i < len(race); i++ {
+			if !u.line(race, i) {
+				race = slices.Delete(race, i, i+1)
+				i--
+				continue
 			}
-			c, ok := u.compile(orders[i], limit)
+			c, gates, ok := u.compile(&s.store, race[i].order, limit)
+			race[i].gates = gates
 			if ok && (best.nodes == nil || len(c.nodes) < len(best.nodes)) {
-				c.ordering = o.name
-				c.vars = s.variables(u, orders[i])
 				best = c
+				best.ordering, best.monotone = race[i].name, monotone
+				best.vars = s.variables(u, race[i].order)
 			}
 			// Good enough, or dear enough: the others are not tried.
-			if ok && (len(c.nodes) < 4*len(u.vars)+16 || limit > 1<<16) {
+			if ok && (len(c.nodes) < 4*len(u.vars)+16 || limit > dear) {
 				break
 			}
 		}
@@ -108,6 +139,10 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 		}
 		if limit == budget {
 			return compiled{}, ErrBudget
+		}
+		slices.SortStableFunc(race, func(a, b contender) int { return b.gates - a.gates })
+		if limit > dear {
+			race = race[:(len(race)+1)/2]
 		}
 	}
 }
@@ -121,22 +156,24 @@ func recoverBudget(ok *bool) {
 	}
 }
 
-// compile builds the unit's diagram with the given order, unless that takes more than budget.
-func (u *unit) compile(order []int32, budget int) (c compiled, ok bool) {
+// compile builds the unit's diagram with the given order, unless that takes more than budget; it says how many gates it
+// got to.
+func (u *unit) compile(b *bdd, order []int32, budget int) (c compiled, gates int, ok bool) {
 	defer recoverBudget(&ok)
-	b := newBDD(budget, 8*len(order))
+	b.reset(budget, 8*len(order))
 	at := make([]bref, len(u.vars)+len(u.gates))
 	for level, v := range order {
 		at[v] = b.variable(int32(level))
 	}
-	for g, f := range u.gates {
-		at[len(u.vars)+g] = b.formula(f, func(r Ref) bref { return at[r.node()] ^ bref(r&1) })
+	for _, f := range u.gates {
+		at[len(u.vars)+gates] = b.formula(f, func(r Ref) bref { return at[r.node()] ^ bref(r&1) })
+		gates++
 	}
 	root := at[len(at)-1]
 	if u.negated {
 		root ^= 1
 	}
-	return b.keep(root), true
+	return b.keep(root), gates, true
 }
 
 // keep copies what is reachable from root.

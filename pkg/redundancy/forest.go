@@ -35,6 +35,7 @@ func NewForest(s *Structure, tops []Node, budget int) *Forest {
 		budget = DefaultBudget
 	}
 	v := NewSolver(s)
+	var store bdd             // handed from one to the next
 	known := map[string]int{} // units by what they say
 	for _, top := range tops {
 		if _, again := f.tops[top]; again {
@@ -42,7 +43,9 @@ func NewForest(s *Structure, tops []Node, budget int) *Forest {
 		}
 		c := v.cone(Question{Top: top})
 		shape := c.tree.shape(c.top)
+		shape.store, store = store, bdd{}
 		unit := f.plant(shape, c.events, known, budget)
+		store = shape.store
 		f.tops[top] = unit
 		f.hard = f.hard || unit == hardUnit
 		if unit >= 0 {

@@ -90,7 +90,7 @@ func (s *shape) family(i int, order int32, least []int32, budget int) (family, b
 		return weight
 	}
 	if order < 8 {
-		for _, o := range []int{0, 3} {
+		for _, o := range []int{0, 1} {
 			ord := orderings[o].of(u)
 			vars := s.variables(u, ord)
 			if f, ok := u.family(ord, vars, weigh(vars), order, budget); ok {

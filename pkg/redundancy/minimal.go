@@ -1,19 +1,19 @@
 package redundancy
 
-// minimal is the minimal solutions of a diagram: the smallest sets of variables that, all others being false, make it
+// minimal finds the minimal solutions of a diagram: the smallest sets of variables that, all others being false, make it
 // true; after Rauzy, "New algorithms for fault trees analysis", Reliability Engineering and System Safety 40 (1993). Of
 // a function that is not monotone they are the minimal cut sets of its coherent hull.
 type minimal struct {
-	c     *compiled
-	z     *zbdd
-	order int32
-	known map[int32][]zref // by order: by bref, plus one
+	c        *compiled
+	z        *zbdd
+	monotone bool
+	known    map[int32][]zref // by order: by bref, plus one
 }
 
 // minimalSets are the minimal solutions of at most order elements, unless that takes more than budget.
 func (c *compiled) minimalSets(order int32, weight []int32, budget int) (f family, ok bool) {
 	defer recoverBudget(&ok)
-	m := &minimal{c: c, z: newZBDD(budget, 4*len(c.nodes)), known: map[int32][]zref{}}
+	m := &minimal{c: c, z: newZBDD(budget, 4*len(c.nodes)), monotone: c.monotone, known: map[int32][]zref{}}
 	m.z.weight = weight
 	return m.z.keepFamily(m.of(c.root, order), c.vars), true
 }
@@ -36,7 +36,38 @@ func (m *minimal) of(f bref, order int32) zref {
 	n := m.c.nodes[f>>1]
 	lo := m.of(n.lo^f&1, order)
 	hi := m.of(n.hi^f&1, m.z.rest(order, n.level))
-	r := m.z.node(n.level, lo, m.z.without(hi, lo))
+	if m.monotone {
+		hi = m.refuted(hi, n.lo^f&1)
+	} else {
+		hi = m.z.without(hi, lo)
+	}
+	r := m.z.node(n.level, lo, hi)
 	known[f] = r + 1
 	return r
+}
+
+// refuted is the sets that don't make f true, f being monotone: those that contain no solution of f.
+func (m *minimal) refuted(sets zref, f bref) zref {
+	switch {
+	case f == btrue:
+		return zempty
+	case f == bfalse || sets <= zunit:
+		return sets // a monotone function is true of the empty set only if it is constant
+	}
+	for m.c.nodes[f>>1].level < m.z.vars[sets] {
+		f = m.c.nodes[f>>1].lo ^ f&1 // no set has the variable
+	}
+	if f <= bfalse {
+		return m.refuted(sets, f)
+	}
+	if r, ok := m.z.cached(opRefuted, sets, zref(f)); ok {
+		return r
+	}
+	n, level := m.c.nodes[f>>1], m.z.vars[sets]
+	lo, hi := f, f
+	if n.level == level {
+		lo, hi = n.lo^f&1, n.hi^f&1
+	}
+	r := m.z.node(level, m.refuted(m.z.lo[sets], lo), m.refuted(m.z.hi[sets], hi))
+	return m.z.keep(opRefuted, sets, zref(f), r)
 }

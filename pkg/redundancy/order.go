@@ -12,8 +12,6 @@ type ordering struct {
 }
 
 var orderings = []ordering{
-	{"depth first", func(u *unit) []int32 { return u.depthFirst(nil) }},
-	{"small first", func(u *unit) []int32 { return u.depthFirst(u.sizes()) }},
 	{"large first", func(u *unit) []int32 {
 		sizes := u.sizes()
 		for i := range sizes {
@@ -22,8 +20,10 @@ var orderings = []ordering{
 		return u.depthFirst(sizes)
 	}},
 	{"interleaved", (*unit).interleaved},
-	{"force", func(u *unit) []int32 { return u.force(u.depthFirst(nil), 60) }},
+	{"depth first", func(u *unit) []int32 { return u.depthFirst(nil) }},
+	{"small first", func(u *unit) []int32 { return u.depthFirst(u.sizes()) }},
 	{"force interleaved", func(u *unit) []int32 { return u.force(u.interleaved(), 60) }},
+	{"force", func(u *unit) []int32 { return u.force(u.depthFirst(nil), 60) }},
 }
 
 // depthFirst lists variables as a walk from the root meets them, operands of lower key first.

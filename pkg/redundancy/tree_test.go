@@ -229,7 +229,7 @@ func TestOrderingsAgree(t *testing.T) {
 						t.Fatalf("%s: order %v of %d variables", o.name, order, len(u.vars))
 					}
 				}
-				c, ok := u.compile(order, DefaultBudget)
+				c, _, ok := u.compile(&shape.store, order, DefaultBudget)
 				if !ok {
 					t.Fatal("budget")
 				}
@@ -238,12 +238,17 @@ func TestOrderingsAgree(t *testing.T) {
 				if !ok {
 					t.Fatal("budget")
 				}
+				c.monotone = true
+				a2, ok := c.minimalSets(AnyOrder, nil, DefaultBudget)
+				if !ok {
+					t.Fatal("budget")
+				}
 				b, ok := u.family(order, c.vars, nil, AnyOrder, DefaultBudget)
 				if !ok {
 					t.Fatal("not coherent")
 				}
 				sets := slices.Clone(want.sets.units)
-				for _, f := range []family{a, b} {
+				for _, f := range []family{a, a2, b} {
 					sets[i] = f
 					got := families{units: sets, order: AnyOrder}.countByOrder()
 					if !slices.EqualFunc(got, want.ByOrder(), func(a, b *big.Int) bool { return a.Cmp(b) == 0 }) {

@@ -40,7 +40,8 @@ const (
 	opOr = iota
 	opWithout
 	opTrunc
-	opAnd // last: the remaining order is added to it
+	opRefuted // by minimal
+	opAnd     // last: the remaining order is added to it
 )
 
 // errBudget is panicked with by operations of decision diagrams and recovered from by those who set the budget.
