@@ -103,3 +103,22 @@ func TestTheManualsDefaults(t *testing.T) {
 		t.Errorf("pins are in %s", manual.Pins.File)
 	}
 }
+
+// TestThePagesExamplesLoad: each YAML example of docs/configuration.md is a configuration.
+func TestThePagesExamplesLoad(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
+	if len(blocks) < 5 {
+		t.Fatalf("only %d examples found", len(blocks))
+	}
+	for _, b := range blocks {
+		if c, wrong := load(t, string(b[1])); wrong != "" {
+			t.Errorf("%s\n%s", wrong, b[1])
+		} else if len(c.Warnings) > 0 {
+			t.Errorf("%q\n%s", c.Warnings, b[1])
+		}
+	}
+}
