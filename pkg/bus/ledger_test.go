@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -240,7 +241,8 @@ func remove(t *testing.T, path string) {
 // appenderDir is set in a child process of TestAKilledProcessLosesNothing: the folder to which it appends.
 const appenderDir = "SPAREWATCH_TEST_APPENDER_DIR"
 
-// appendForEver appends batches and says the last sequence of each that was acknowledged.
+// appendForEver appends batches and says the last sequence of each that was acknowledged, after it was put into both
+// buckets too.
 func appendForEver(dir string) {
 	ctx := context.Background()
 	b, err := bus.Open(ctx, bus.Options{Dir: dir})
@@ -251,8 +253,12 @@ func appendForEver(dir string) {
 	w, err := ledger.Open(ctx, b.Ledger(), nil)
 	for n := 0; err == nil; n++ {
 		var entries []ledger.Entry
-		if entries, err = w.Append(ctx, at, batch(n, []int{1, 3, 40, 1}[n%4])...); err == nil {
-			fmt.Println(entries[len(entries)-1].Seq)
+		if entries, err = w.Append(ctx, at, batch(n, []int{1, 3, 40, 1}[n%4])...); err != nil {
+			break
+		}
+		seq := fmt.Sprint(entries[len(entries)-1].Seq)
+		if err = errors.Join(b.Last().Put(ctx, "seq", []byte(seq)), b.Seen().Put(ctx, "seq", []byte(seq))); err == nil {
+			fmt.Println(seq)
 		}
 	}
 	fmt.Println(err)
@@ -268,6 +274,10 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 			t.Fatalf("round %d: %v", round, err)
 		}
 		_, all := openWriter(t, b.Ledger()) // verifies the chain
+		v, err := b.Seen().Get(t.Context(), "seq")
+		if seen, wrong := strconv.ParseUint(string(v), 10, 64); err != nil || wrong != nil || seen < acked {
+			t.Errorf("round %d: %d was acknowledged, the bucket has %q, %v", round, acked, v, err)
+		}
 		closeBus(t, b)
 		if n := uint64(len(all)); n < acked {
 			t.Fatalf("round %d: %d entries were acknowledged, %d are there", round, acked, n)
