@@ -176,6 +176,8 @@ var mistakes = []struct{ text, want string }{
 	{devs + "poll: {kinds: {server: {states: 1m}}}\n", `c.yaml:2: "server" is no kind of device; write host, switch, router, pdu, ups, ats, enclosure, generator or cooling`},
 	{devs + "notify: [{name: a, kind: email}]\n", `c.yaml:2: "email" is no kind of outlet; write kind: pagerduty or webhook`},
 	{devs + "notify: [{name: a, kind: pagerduty}]\n", `c.yaml:2: an entry of notify has no routing_key; write routing_key_file: FILE; it is the integration key of the PagerDuty service (Events API v2)`},
+	{devs + "notify: [{name: a, kind: pagerduty, routing_key_file: pw, tls: {insecure: true}}]\n", `c.yaml:2: tls is for webhooks; PagerDuty's certificate is verified by the system's authorities; take it out`},
+	{devs + "notify: [{name: a, kind: webhook, url: http://h, routing_key_file: pw}]\n", `c.yaml:2: an entry of notify has a routing_key, but a webhook has none; take it out`},
 	{devs + "notify: [{name: a, kind: webhook}]\n", `c.yaml:2: an entry of notify has no url; write url: https://HOST/PATH, or url_file where it holds a secret`},
 	{devs + "notify: [{name: a, kind: webhook, url: 'ftp://hunter2'}]\n", `c.yaml:2: the url of an entry of notify is no http or https address; write https://HOST[:PORT][/PATH]`},
 	{devs + "notify: [{name: a, kind: webhook, url: http://h, min_severity: fatal}]\n", `c.yaml:2: "fatal" is no severity; write info, warning, error or critical`},

@@ -23,6 +23,9 @@ func (l *loader) takeOutlet(n node) {
 	case PagerDuty:
 		o.Key = l.wanted(s, "routing_key", "write routing_key_file: FILE; it is the integration key of the PagerDuty service (Events API v2)")
 		l.unwanted(s, "secret", "PagerDuty has none")
+		if s.has("tls") {
+			l.wrong(s.where("tls"), "take it out", "tls is for webhooks; PagerDuty's certificate is verified by the system's authorities")
+		}
 	case Webhook:
 		l.wanted(s, "url", "write url: https://HOST/PATH, or url_file where it holds a secret")
 		o.Key = l.secret(s, "secret")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -780,6 +781,70 @@ func TestStopBeforeStart(t *testing.T) {
 	if d.closed != 10 {
 		t.Errorf("%d sessions were closed", d.closed)
 	}
+}
+
+// TestManyReloads: whatever is asked of the poller while devices answer, hang, refuse and break, nobody is talked to twice and every
+// session is closed.
+func TestManyReloads(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	d := &device{poll: func(ctx context.Context, tg collectors.Target, _ collectors.Scope) *snapshot.Snapshot {
+		switch tg.Device[len(tg.Device)-1] {
+		case '1':
+			<-ctx.Done()
+			return bad(tg, snapshot.ClassUnreachable)
+		case '2':
+			return bad(tg, snapshot.ClassAuth)
+		case '3':
+			panic("broken")
+		case '4':
+			time.Sleep(45 * time.Second) // deaf to its context
+		default:
+			time.Sleep(300 * time.Millisecond)
+		}
+		return good(tg)
+	}}
+	d.events = func(ctx context.Context, tg collectors.Target, poke func(string)) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(7 * time.Second):
+				poke("something changed")
+			}
+			if tg.Device[len(tg.Device)-1] == '7' {
+				panic("broken too")
+			}
+		}
+	}
+	story(t, d, Options{Workers: 5, Limit: 20 * time.Second, Jitter: rand.New(rand.NewPCG(3, 4)).Float64}, func(r *rig) {
+		r.p.Start()
+		for range 100 {
+			var targets []Target
+			for i := range 40 {
+				if rnd.IntN(3) > 0 {
+					tg := target(fmt.Sprintf("d%02d", i))
+					tg.Credentials.User = fmt.Sprint(rnd.IntN(8) / 7)
+					tg.States = time.Duration(5+rnd.IntN(2)) * time.Second
+					if i%4 == 0 {
+						tg.URL = fmt.Sprintf("fake://shared-%d:%d", i/8, 1000+i)
+					}
+					targets = append(targets, tg)
+				}
+			}
+			r.set(targets...)
+			for range 20 {
+				r.p.Ask(fmt.Sprintf("d%02d", rnd.IntN(40)), "why not")
+				r.wait(time.Duration(rnd.IntN(1000)) * time.Millisecond)
+			}
+			s := r.p.Stats()
+			if len(s.Targets) != len(targets) || s.InFlight > 5 {
+				t.Errorf("%d targets of %d, %d polls at once", len(s.Targets), len(targets), s.InFlight)
+			}
+		}
+		if s := r.p.Stats(); s.Polls < 1000 || s.Panics == 0 || s.Stuck == 0 || s.Events == 0 {
+			t.Errorf("the test tests too little: %+v", r.p.Totals())
+		}
+	})
 }
 
 func TestBoundCutsWhatASickDeviceSays(t *testing.T) {
