@@ -34,6 +34,7 @@ type Scrubber struct {
 	taken map[string]bool   // pseudonyms given out
 	known map[string]bool   // canonical words that are private wherever they stand
 	safe  map[string]bool   // canonical words that are not, learned from models and descriptions
+	names map[string]bool   // known words that are only part of a name: it may be the model's
 	whole []string          // private values of more than one word, as they were written
 	addrs map[[4]byte][4]byte
 	nets  map[[3]byte][3]byte
@@ -57,7 +58,7 @@ func NewScrubber() *Scrubber {
 }
 
 func newScrubber(key [32]byte) *Scrubber {
-	return &Scrubber{key: key, pseud: map[string]string{}, taken: map[string]bool{}, known: map[string]bool{}, safe: map[string]bool{},
+	return &Scrubber{key: key, pseud: map[string]string{}, taken: map[string]bool{}, known: map[string]bool{}, safe: map[string]bool{}, names: map[string]bool{},
 		addrs: map[[4]byte][4]byte{}, nets: map[[3]byte][3]byte{}, seen: map[[3]byte]bool{}, hosts: map[[4]byte]bool{}, bytes: map[string]string{}, token: map[string]string{}, keys: map[string]privacy{}}
 }
 
@@ -120,6 +121,27 @@ func (s *Scrubber) pseudonym(v string) string {
 	return s.forms(v, func(rest string) string { return wordRun.ReplaceAllStringFunc(rest, s.word) })
 }
 
+// learnName remembers the name of a machine or of a place as private wherever it stands, but for words that turn out to be a
+// maker's or a model's: many a device is called after itself.
+func (s *Scrubber) learnName(v string) {
+	before := maps.Clone(s.known)
+	s.learn(v)
+	for w := range s.known {
+		if !before[w] {
+			s.names[w] = true
+		}
+	}
+}
+
+// settle ends the learning: a name's words that are safe are no longer known.
+func (s *Scrubber) settle() {
+	for w := range s.names {
+		if s.safe[w] {
+			delete(s.known, w)
+		}
+	}
+}
+
 // learn remembers a value as private wherever it stands.
 func (s *Scrubber) learn(v string) {
 	v = strings.TrimSpace(v)
@@ -136,6 +158,7 @@ func (s *Scrubber) learn(v string) {
 	for _, w := range words {
 		if c := strings.ToLower(w); telling(c) {
 			s.known[c] = true
+			delete(s.names, c)
 		}
 	}
 }
@@ -303,6 +326,9 @@ var labelled = regexp.MustCompile(`(?i)(\b(?:SN|S/N|serial(?: ?(?:number|no\.?|n
 
 func (s *Scrubber) labelled(v string) string {
 	m := labelled.FindStringSubmatch(v)
+	if vocabulary[strings.ToLower(m[2])] { // "SN:PDU Metered": a model behind the wrong label
+		return v
+	}
 	return m[1] + s.pseudonym(m[2])
 }
 

@@ -25,6 +25,7 @@ func (s *Scrubber) Redfish(t Tree) (Tree, error) {
 		s.see(string(t[path]))
 		s.study(body, place{path: path, kind: kindOf(body)})
 	}
+	s.settle()
 	out := Tree{}
 	for _, path := range t.Paths() {
 		body := s.rewrite(bodies[path], place{path: path, kind: kindOf(bodies[path])})
@@ -95,6 +96,7 @@ var (
 		`|ipaddress|ipv4address|ipv6address|nameserver|dnsserver|gateway|licensekey|community|accesskey|privatekey|sharedsecret|secret|token|snmpv3|engineid|^owner|siteid` +
 		`|latitude|longitude|postal|^street|^city$|^room$|^building$|^floor$|^racklabel|rackname|datacenter|certificatestring|^subject$|^issuer$|fingerprint|sshkey|publickey`)
 	notPrivateKey = regexp.MustCompile(`(origin|source|type|format|state|status|mode|policy|enabled|count|algorithm|supported|length|level|service|services|port|speed|interface|console)$|serialcomm|serialport|serialoverlan|^@|@odata|@redfish|tokenring`)
+	nameKey       = regexp.MustCompile(`hostname|^fqdn|domainname|servername|^owner|assetname|rackname|datacenter|contact|mail`)
 	modelKey      = regexp.MustCompile(`version|firmware|revision|model|manufacturer|vendor|partnumber|sparepart|product|^sku$|bios|build|driver|release|package|software|^rev$`)
 )
 
@@ -151,7 +153,11 @@ func (s *Scrubber) study(v any, at place) {
 	case string:
 		switch s.privacy(at) {
 		case private:
-			s.learn(v)
+			if nameKey.MatchString(at.key()) || at.inside("contacts") {
+				s.learnName(v)
+			} else {
+				s.learn(v)
+			}
 		case model:
 			s.trust(v)
 		}

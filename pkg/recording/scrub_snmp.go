@@ -3,6 +3,7 @@ package recording
 import (
 	"bytes"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,7 @@ func (s *Scrubber) SNMP(objects []Object) []Object {
 	for _, o := range objects {
 		s.studyObject(o)
 	}
+	s.settle()
 	out := make([]Object, 0, len(objects))
 	for _, o := range objects {
 		if under(leftOut, o.OID) {
@@ -130,6 +132,16 @@ var (
 		"1.3.6.1.4.1.534.1.1.5",           // xupsIdentSerialNumber of newer cards
 	)
 
+	// nameColumns are those of them that hold a name, which may be the model's where nobody gave another.
+	nameColumns = oids(
+		"1.3.6.1.2.1.1.5",                // sysName
+		"1.3.6.1.2.1.33.1.1.5",           // upsIdentName
+		"1.3.6.1.4.1.318.1.1.1.1.1.2",    // upsBasicIdentName
+		"1.3.6.1.4.1.318.1.1.12.1.1",     // rPDUIdentName
+		"1.3.6.1.4.1.318.1.1.26.2.1.3",   // rPDU2IdentName
+		"1.3.6.1.4.1.13742.6.3.2.2.1.13", // pduName
+	)
+
 	// modelColumns hold vendors, models and versions; their words are safe elsewhere too.
 	modelColumns = oids(
 		"1.3.6.1.2.1.1.1",                // sysDescr
@@ -193,6 +205,9 @@ var (
 	)
 )
 
+// unixDescr is a sysDescr that is the output of uname, whose second word is the machine's name.
+var unixDescr = regexp.MustCompile(`^(Linux|FreeBSD|OpenBSD|NetBSD|DragonFly|Darwin|SunOS|HP-UX|AIX|QNX|Unix) \S+ `)
+
 // text reports whether an OCTET STRING is text: printable UTF-8, perhaps with a NUL at its end.
 func isText(b []byte) bool {
 	b = bytes.TrimRight(b, "\x00")
@@ -219,8 +234,12 @@ func (s *Scrubber) studyObject(o Object) {
 			s.learnBytes(o.Bytes)
 		case !isText(o.Bytes):
 		case under(privateColumns, o.OID) && !under(modelColumns, o.OID):
-			s.learn(string(o.Bytes))
-		case under(modelColumns, o.OID):
+			if under(nameColumns, o.OID) {
+				s.learnName(string(o.Bytes))
+			} else {
+				s.learn(string(o.Bytes))
+			}
+		case under(modelColumns, o.OID) && !unixDescr.Match(o.Bytes):
 			s.trust(string(o.Bytes))
 		}
 		if o.Type == OctetString && isText(o.Bytes) {
