@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/engine"
 	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
@@ -50,15 +53,16 @@ func (c *statusCmd) Run(ctx context.Context) error {
 }
 
 type simulateCmd struct {
-	Fail []string `help:"What fails: an id, a device or a name; again for more." required:"" placeholder:"ID" sep:"none"`
-	JSON bool     `help:"Print one JSON object."`
-	All  bool     `help:"List everything that would stop working."`
+	Fail   []string `help:"What fails: an id, a device or a name; again for more." required:"" placeholder:"ID" sep:"none"`
+	Config string   `help:"Ask the topology declared in this configuration instead of the daemon." type:"path" placeholder:"FILE"`
+	JSON   bool     `help:"Print one JSON object."`
+	All    bool     `help:"List everything that would stop working."`
 	daemonFlags
 }
 
 // Run prints what would be lost.
 func (c *simulateCmd) Run(ctx context.Context) error {
-	s, err := c.client().Simulate(ctx, c.Fail)
+	s, err := c.ask(ctx)
 	if err != nil {
 		return unanswered(err)
 	}
@@ -78,6 +82,18 @@ func (c *simulateCmd) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ask asks the daemon, or the declared topology.
+func (c *simulateCmd) ask(ctx context.Context) (*engine.Simulation, error) {
+	if c.Config == "" {
+		return c.client().Simulate(ctx, c.Fail)
+	}
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	return app.SimulateDesign(cfg, c.Fail, time.Now())
 }
 
 type gateCmd struct {

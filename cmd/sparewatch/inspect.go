@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/app"
@@ -24,17 +23,9 @@ func (c *inspectCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	target, err := config.Single(c.URL, config.Options{Schemes: app.Schemes(all)})
+	target, err := c.target(c.URL, config.Options{Schemes: app.Schemes(all)})
 	if err != nil {
 		return err
-	}
-	community := target.Credentials.Community
-	if target.Credentials, err = c.credentials(); err != nil {
-		return err
-	}
-	if community.Set() {
-		target.Credentials.Community = community
-		fmt.Fprintln(os.Stderr, "sparewatch: the URL holds a community, which others can see in the list of processes; use --community-file")
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()

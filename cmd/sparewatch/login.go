@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/pkg/config"
 	"github.com/sparewatch/sparewatch/pkg/secret"
 )
 
@@ -31,6 +32,23 @@ type loginFlags struct {
 	CAFile      string `name:"ca-file" help:"PEM file with the authorities that sign the device's certificate." type:"path" placeholder:"FILE"`
 	Insecure    bool   `help:"Do not verify the device's certificate."`
 	TLS10       bool   `name:"tls10" help:"Accept TLS 1.0 and 1.1, for old BMCs."`
+}
+
+// target is the one device that a command is about.
+func (f *loginFlags) target(raw string, o config.Options) (collectors.Target, error) {
+	t, err := config.Single(raw, o)
+	if err != nil {
+		return t, err
+	}
+	community := t.Credentials.Community
+	if t.Credentials, err = f.credentials(); err != nil {
+		return t, err
+	}
+	if community.Set() {
+		t.Credentials.Community = community
+		fmt.Fprintln(os.Stderr, "sparewatch: the URL holds a community, which others can see in the list of processes; use --community-file")
+	}
+	return t, nil
 }
 
 // credentials reads what the flags name.

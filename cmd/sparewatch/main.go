@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/config"
 	text "github.com/sparewatch/sparewatch/pkg/term"
 )
 
@@ -25,10 +26,12 @@ var version = "devel"
 type cli struct {
 	Demo     demoCmd     `cmd:"" help:"A simulated datacenter on loopback, watched live while faults follow a script."`
 	Inspect  inspectCmd  `cmd:"" help:"Poll one device once: what it is, what in it is redundant, what is wrong."`
+	Check    checkCmd    `cmd:"" help:"Configuration and topology, offline: every mistake, single points of failure, false redundancy."`
+	Capture  captureCmd  `cmd:"" help:"Record a live device, with pseudonyms for what is private."`
 	Replay   replayCmd   `cmd:"" help:"Serve a recorded device over its protocol."`
 	Run      runCmd      `cmd:"" help:"The daemon: poll, judge, tell."`
 	Status   statusCmd   `cmd:"" help:"Ask the daemon how many spares each service has left, and why."`
-	Simulate simulateCmd `cmd:"" help:"Ask the daemon what would be lost if something failed now."`
+	Simulate simulateCmd `cmd:"" help:"What would be lost if something failed: ask the daemon, or the declared topology."`
 	Gate     gateCmd     `cmd:"" help:"Ask the daemon whether something may be taken down now: exit 0 yes, 1 no, 2 no answer."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
@@ -90,6 +93,11 @@ func fail(err error) int {
 	var code exit
 	if errors.As(err, &code) {
 		return int(code)
+	}
+	var mistakes config.Mistakes
+	if errors.As(err, &mistakes) { // each begins with its file and line
+		fmt.Fprintln(os.Stderr, mistakes)
+		return api.NoWord
 	}
 	for line := range strings.Lines(strings.TrimSpace(err.Error()) + "\n") {
 		fmt.Fprint(os.Stderr, "sparewatch: ", line)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/ipmi"
 	"github.com/sparewatch/sparewatch/collectors/redfish"
 	"github.com/sparewatch/sparewatch/collectors/snmp"
 )
@@ -17,6 +18,7 @@ func Collectors() (map[string]collectors.Collector, error) {
 		return nil, fmt.Errorf("load the SNMP profiles: %w", err)
 	}
 	return map[string]collectors.Collector{
+		"ipmi":         ipmi.Collector{},
 		"redfish":      redfish.Collector{},
 		"redfish+http": redfish.Collector{},
 		"snmp":         snmp.Collector{Profiles: profiles},

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/config"
+)
+
+type checkCmd struct {
+	Config string `help:"Configuration: a YAML file, or a folder of them." required:"" type:"path" placeholder:"FILE" env:"SPAREWATCH_CONFIG"`
+	Pin    bool   `help:"Ask the devices for their certificates, show them, and pin those that nothing vouches for."`
+}
+
+// loadConfig reads a configuration for the collectors that there are.
+func loadConfig(path string) (*config.Config, error) {
+	all, err := app.Collectors()
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadWith(path, config.Options{Schemes: app.Schemes(all)})
+}
+
+// Run prints every mistake, what is worth a look, and what the topology says by itself.
+func (c *checkCmd) Run(ctx context.Context) error {
+	if _, err := os.Stat(c.Config); errors.Is(err, fs.ErrNotExist) {
+		return hinted(fmt.Errorf("%s: there is no such file or folder", c.Config), "configs/sparewatch.yaml is one to start from")
+	}
+	cfg, err := loadConfig(c.Config)
+	var mistakes config.Mistakes
+	if errors.As(err, &mistakes) {
+		for _, m := range mistakes {
+			fmt.Fprintln(os.Stderr, m)
+		}
+		return answered(api.BadNews)
+	}
+	if err != nil {
+		return err
+	}
+	p := stdout(false)
+	targets := 0
+	for _, d := range cfg.Devices {
+		targets += len(d.Targets)
+	}
+	p.Line("%s: no mistakes. %d devices with %d targets, %d services.", c.Config, len(cfg.Devices), targets, len(cfg.Model.Services))
+	for _, w := range cfg.Warnings {
+		p.Line("worth a look: %s", w)
+	}
+	report, err := app.Design(cfg, time.Now())
+	if err != nil {
+		return err
+	}
+	bad := p.Design(report)
+	if c.Pin {
+		changed, err := pin(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		bad = bad || changed
+	}
+	if err := p.Err(); err != nil {
+		return err
+	}
+	if bad {
+		return answered(api.BadNews)
+	}
+	return nil
+}
+
+// pin shows the certificates and writes those that nothing vouches for. A changed one is left to a person.
+func pin(ctx context.Context, cfg *config.Config) (changed bool, err error) {
+	p := stdout(false)
+	p.Heading("Certificates")
+	write := map[string]string{}
+	for _, at := range app.Pins(ctx, cfg) {
+		switch at.State {
+		case app.Unreachable:
+			p.Line("  %s  %s: %v", at.Device, at.State, at.Err)
+		case app.PinChanged:
+			changed = true
+			p.Line("  %s  %s: %s shows sha256:%s, and another one is pinned. If the device was changed on purpose, take its line out of %s and run this again.", at.Device, at.State, at.URL, at.Fingerprint, cfg.Pins.File)
+		case app.Unpinned:
+			write[at.URL] = at.Fingerprint
+			p.Line("  %s  pinned now: %s sha256:%s", at.Device, at.URL, at.Fingerprint)
+		default:
+			p.Line("  %s  %s: %s sha256:%s", at.Device, at.State, at.URL, at.Fingerprint)
+		}
+	}
+	if len(write) == 0 {
+		return changed, p.Err()
+	}
+	if err := config.WritePins(cfg.Pins.File, write); err != nil {
+		return changed, err
+	}
+	p.Line("%d written to %s. A pin trusts what was seen now: compare the fingerprints where somebody could be in between.", len(write), cfg.Pins.File)
+	return changed, p.Err()
+}
