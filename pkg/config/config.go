@@ -33,7 +33,8 @@ type Config struct {
 type Device struct {
 	Name string
 	// Kind of its main component ("host", "pdu", ...), which has the id Name/Kind/1: as declared, else what its use in
-	// the topology and its URLs tell. Empty where nothing tells it before the first poll; then nothing refers to it either.
+	// the topology, its URLs and its name tell. Empty where nothing tells it before the first poll; the model then calls
+	// it Name/host/1. A guess stands until the device was read (see package topology).
 	Kind    component.Kind
 	Targets []collectors.Target // in the order of its urls; may be empty for a device that is only declared
 	// States and Inventory are the intervals at which its targets are read, Fast and Full.
