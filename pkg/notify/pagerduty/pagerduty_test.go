@@ -215,7 +215,7 @@ func TestWhatTheAnswerMeans(t *testing.T) {
 			w.WriteHeader(429)
 			_, _ = io.WriteString(w, key)
 		}, "it answered 429 Too Many Requests: <secret>", true, 30 * time.Second},
-		{"broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad  gateway", 502) }, "it answered 502 Bad Gateway: bad gateway", true, 0},
+		{"broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad  gateway", http.StatusBadGateway) }, "it answered 502 Bad Gateway: bad gateway", true, 0},
 		{"moved", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(302)
