@@ -30,6 +30,7 @@ const (
 	maxRedirects   = 3
 	maxRetryAfter  = 5 * time.Second // a longer Retry-After ends the request instead
 	sessionPath    = "/redfish/v1/SessionService/Sessions"
+	oldSessionPath = "/redfish/v1/Sessions" // iDRAC 8 answers 405 at the other (idrac_exporter issues 125, 132)
 
 	deniedPause      = 5 * time.Minute // after a refused login: accounts get locked by trying on
 	sessionlessPolls = 20              // before asking for a session again where there was none left
@@ -46,11 +47,11 @@ type client struct {
 
 	login    sync.Mutex // guards what follows
 	sessions string     // where the root says that sessions are made
-	token string     // of the session
-	made  string     // the session's own path, to delete it
-	basic bool       // credentials go with every request
-	full  int        // the service had no session left: so many polls go on with basic authentication
-	again bool       // this poll has logged in anew already
+	token    string     // of the session
+	made     string     // the session's own path, to delete it
+	basic    bool       // credentials go with every request
+	full     int        // the service had no session left: so many polls go on with basic authentication
+	again    bool       // this poll has logged in anew already
 
 	denied      *failure // the login was refused
 	deniedUntil time.Time
@@ -216,7 +217,7 @@ func (c *client) authenticate(ctx context.Context) *failure {
 	if c.token != "" || c.basic || c.full > 0 || c.target.Credentials.User == "" {
 		return nil
 	}
-	for _, path := range appendNew(nil, c.sessions, sessionPath, "/redfish/v1/Sessions") { // the last: iDRAC 8 answers 405 at the others
+	for _, path := range appendNew(nil, c.sessions, sessionPath, oldSessionPath) {
 		auth, err := schemas.CreateSession(poster{c: c, ctx: ctx}, path, c.target.Credentials.User, c.target.Credentials.Password.Reveal())
 		if err == nil && auth.Token != "" {
 			c.token, c.made = auth.Token, localPath(auth.Session)
@@ -233,6 +234,9 @@ func (c *client) authenticate(ctx context.Context) *failure {
 			continue
 		case 0:
 			return f
+		}
+		if path == oldSessionPath && c.sessions != oldSessionPath && f.status == http.StatusUnauthorized {
+			continue // a service without that path may ask for a login before it says so
 		}
 		if !exhausted(f.said) && refused(f) {
 			f.class, f.final, f.hint = snapshot.ClassAuth, true, c.loginHint(http.StatusUnauthorized)

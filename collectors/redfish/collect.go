@@ -13,7 +13,8 @@ type session struct {
 	target collectors.Target
 	client *client
 	tree   *tree
-	polls  int
+	tries  int  // polls so far
+	read   bool // one of them has read the whole service
 	now    func() time.Time
 }
 
@@ -25,15 +26,14 @@ func newSession(t collectors.Target, endpoint, host string) *session {
 func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Snapshot {
 	start := s.now()
 	s.client.begin()
-	if s.polls == 0 || s.tree.rescan {
+	s.tries++
+	if !s.read || s.tree.rescan {
 		scope = collectors.Full
 	}
 	s.tree.rescan = false
-	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.polls + 1}
+	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries}
 	w.run(ctx)
-	if w.reached {
-		s.polls++
-	}
+	s.read = s.read || w.complete && w.inside
 	snap, differ := parseTree(s.tree, s.target.Device)
 	s.tree.differ = differ
 	snap.Target = s.target.URL

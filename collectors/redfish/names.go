@@ -20,8 +20,8 @@ var (
 	single   = regexp.MustCompile(`^[^0-9]*?0*([0-9]{1,4}[A-Za-z]?)(?:[^A-Za-z0-9].*)?$`)
 	bare     = regexp.MustCompile(`^0*([0-9]+)$`)
 	unsafe   = regexp.MustCompile(`[^A-Za-z0-9._:+@()=,/-]+`)
-	hpeLabel = regexp.MustCompile(`(?i)(?:^|:)(port|box|bay)=([^:]+)`)
-	hpeShort = regexp.MustCompile(`^([0-9]+[A-Z]):([0-9]+):([0-9]+)$`)
+	boxLabel = regexp.MustCompile(`(?i)(?:^|:)(port|box|bay)=([^:]+)`)
+	boxShort = regexp.MustCompile(`^([0-9]+[A-Z]):([0-9]+):([0-9]+)$`)
 )
 
 // printed takes the number out of a text that names a place: "PSU.Slot.1" and "PS1 Status" give "1", "Fan 1A Tach"
@@ -51,11 +51,11 @@ func printed(s string) string {
 
 // bay reads the three-part locations of drives: "Slot=25:Port=1I:Box=3:Bay=4" and "1I:3:4" give "4" and "3:4".
 func bay(s string) []string {
-	if m := hpeShort.FindStringSubmatch(s); m != nil {
+	if m := boxShort.FindStringSubmatch(s); m != nil {
 		return []string{trimZeros(m[3]), trimZeros(m[2]) + ":" + trimZeros(m[3])}
 	}
 	at := map[string]string{}
-	for _, m := range hpeLabel.FindAllStringSubmatch(s, -1) {
+	for _, m := range boxLabel.FindAllStringSubmatch(s, -1) {
 		if !strings.EqualFold(m[2], "unknown") {
 			at[strings.ToLower(m[1])] = trimZeros(m[2])
 		}

@@ -62,7 +62,7 @@ func (p *part) read(name, unit, phase string, v float64, ok bool) {
 type builder struct {
 	t      *tree
 	device string
-	make   make_
+	vendor vendor
 	off    bool // the host is powered off
 
 	parts  []*part
@@ -107,7 +107,7 @@ func parse(t *tree, device string) *snapshot.Snapshot {
 
 // parseTree also returns the chassis whose older and newer forms of the same facts do not agree.
 func parseTree(t *tree, device string) (*snapshot.Snapshot, map[string]bool) {
-	b := &builder{t: t, device: device, make: maker(t), byPath: map[string]*part{}, byChass: map[string]*chassis{}, differ: map[string]bool{}}
+	b := &builder{t: t, device: device, vendor: vendorOf(t), byPath: map[string]*part{}, byChass: map[string]*chassis{}, differ: map[string]bool{}}
 	b.findSystems()
 	b.findChassis()
 	b.mainParts()
@@ -733,6 +733,7 @@ func fill(to *string, s string) {
 func (b *builder) snapshot() *snapshot.Snapshot {
 	s := &snapshot.Snapshot{Collector: Name, Errors: b.errors}
 	b.uniqueAliases()
+	b.inOrder()
 	for _, p := range b.parts {
 		if p.Name == "" {
 			p.Name = string(p.Kind) + " " + p.local
@@ -754,6 +755,23 @@ func (b *builder) snapshot() *snapshot.Snapshot {
 	}
 	s.Claims = b.writeClaims()
 	return s
+}
+
+// inOrder sorts the parts as people look for them: by kind, as the kinds first came up, and by number.
+func (b *builder) inOrder() {
+	rank := map[component.Kind]int{}
+	for _, p := range b.parts {
+		if _, known := rank[p.Kind]; !known {
+			rank[p.Kind] = len(rank)
+		}
+	}
+	sort.SliceStable(b.parts, func(i, j int) bool {
+		p, q := b.parts[i], b.parts[j]
+		if p.Kind != q.Kind {
+			return rank[p.Kind] < rank[q.Kind]
+		}
+		return natural(p.local, q.local)
+	})
 }
 
 // uniqueAliases drops the names that two parts of one kind share: they tell nobody which is meant.

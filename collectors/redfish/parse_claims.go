@@ -150,9 +150,9 @@ func (b *builder) interpret(c *claim, g value, set int) {
 	_, exact := either(g, redundancyNames.tolerance).num()
 	c.needed = meantNeeded(numbers{
 		min: whole(minimum), max: whole(maximum), members: len(c.members), exact: exact,
-		mode: either(g, redundancyNames.mode).rawOrList(), full: c.state == snapshot.ClaimFull, make: b.make,
+		mode: either(g, redundancyNames.mode).rawOrList(), full: c.state == snapshot.ClaimFull, vendor: b.vendor,
 	})
-	c.designed = meantDesigned(whole(maximum), len(c.members), c.state, b.make)
+	c.designed = meantDesigned(whole(maximum), len(c.members), c.state, b.vendor)
 	if len(c.members) == 0 {
 		c.needed, c.designed = 0, 0
 		if c.state == snapshot.ClaimFull || c.state == snapshot.ClaimDegraded {

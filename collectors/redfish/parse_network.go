@@ -186,14 +186,14 @@ func (b *builder) ethernet(s *system, at string, macs map[string]*part) {
 	b.freshen(p, at)
 }
 
-// baseAdapters reads the adapters that HPE's BMCs list below the system (BaseNetworkAdapters), with their ports inside.
+// baseAdapters reads the adapters that some BMCs list below the system, with their ports inside.
 func (b *builder) baseAdapters(s *system, macs map[string]*part) {
-	seen := map[string]bool{}
-	for _, names := range [][]string{{"Oem", "Hpe", "Links", "NetworkAdapters"}, {"Oem", "Hp", "links", "NetworkAdapters"}, {"Oem", "Hp", "Links", "NetworkAdapters"}} {
-		for _, at := range b.t.members(s.body.at(names...).link()) {
-			if !seen[at] {
-				seen[at] = true
-				b.baseAdapter(at, macs)
+	for _, l := range vendorLinks(s.body) {
+		if l.role == rBaseAdapter {
+			for _, at := range b.t.members(l.link) {
+				if b.byPath[at+"#PhysicalPorts/0"] == nil {
+					b.baseAdapter(at, macs)
+				}
 			}
 		}
 	}

@@ -113,6 +113,9 @@ func (b *builder) subsystem(host *part, prefix, at string) {
 		}
 	}
 	for _, v := range volumes {
+		if owner, _, ok := strings.Cut(v, "/Volumes/"); ok && owner != at && b.readable(owner) {
+			continue // a link to another subsystem's volumes (recording dmtf-public-tower)
+		}
 		b.volume(s, v)
 	}
 	for _, c := range b.redundancies(component.Controller, "Storage", at, s.body.get("Redundancy"), func(int, value, int) []*part { return s.controllers }) {
@@ -315,7 +318,7 @@ func (b *builder) readDrive(p *part, body value) {
 	p.read("life_left", "%", "", life.v, life.ok)
 	used := num(body.get("SSDEnduranceUtilizationPercentage")).sane(100)
 	p.read("life_left", "%", "", 100-used.v, used.ok)
-	temp := num(body.get("CurrentTemperatureCelsius")).or(num(body.at("Oem", "Huawei", "TemperatureCelsius"))).or(num(body.at("Oem", "Lenovo", "Temperature"))).sane(150)
+	temp := num(body.get("CurrentTemperatureCelsius")).or(oemTemperature(body)).sane(150)
 	p.read("temperature", "Cel", "", temp.v, temp.ok && temp.v > 0)
 }
 
@@ -550,19 +553,17 @@ func (b *builder) sameDrive(c *chassis, at string) bool {
 	return true
 }
 
-// arrays reads the tree of array controllers that HPE's BMCs keep beside Storage (SmartStorage): the same controllers,
-// drives and volumes, known by serial number and by number, with a state of their own.
+// arrays reads the tree of array controllers that some BMCs keep beside Storage: the same controllers, drives and
+// volumes, known by serial number and by number, with a state of their own.
 func (b *builder) arrays(s *system) {
-	var roots []string
-	for _, names := range [][]string{{"Oem", "Hpe", "Links", "SmartStorage"}, {"Oem", "Hp", "links", "SmartStorage"}, {"Oem", "Hp", "Links", "SmartStorage"}} {
-		if p := normal(s.body.at(names...).link()); p != "" {
-			roots = appendNew(roots, p)
-		}
-	}
-	for _, root := range roots {
-		links := b.t.at(root).first("Links", "links")
-		for _, at := range b.t.members(links.get("ArrayControllers").link()) {
-			b.array(s, at)
+	for _, l := range vendorLinks(s.body) {
+		if l.role == rArrays {
+			links := b.t.at(l.link).first("Links", "links")
+			for _, at := range b.t.members(links.get("ArrayControllers").link()) {
+				if b.byPath[at] == nil {
+					b.array(s, at)
+				}
+			}
 		}
 	}
 }
@@ -586,8 +587,8 @@ func (b *builder) array(host *system, at string) {
 		p.Status, p.Why = judge(status(body.get("Status")))
 		b.freshen(p, at)
 	}
-	if p.Name == "" || strings.HasPrefix(p.Name, "Hp") {
-		p.Name = body.get("Model").str()
+	if m := body.get("Model").str(); m != "" {
+		p.Name = shorten(m, 200)
 	}
 	b.controllerBattery(p, value{}, body, at)
 	sub.controllers = []*part{p}

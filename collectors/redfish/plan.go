@@ -105,10 +105,7 @@ var steps = map[role][]step{
 	rBlock: {one(rStorage, "Storage"), one(rDrive, "Drives")},
 	rSystem: {
 		many(rStorage, "Storage"), many(rStorage, "Storages"), many(rEthernet, "EthernetInterfaces"),
-		one(rArrays, "Oem", "Hpe", "Links", "SmartStorage"), one(rArrays, "Oem", "Hp", "links", "SmartStorage"),
-		one(rArrays, "Oem", "Hp", "Links", "SmartStorage"),
-		many(rBaseAdapter, "Oem", "Hpe", "Links", "NetworkAdapters"), many(rBaseAdapter, "Oem", "Hp", "links", "NetworkAdapters"),
-		many(rBaseAdapter, "Oem", "Hp", "Links", "NetworkAdapters"), one(rChassis, "Links", "Chassis"),
+		one(rChassis, "Links", "Chassis"),
 	},
 	rChassis: {
 		one(rPower, "Power"), one(rThermal, "Thermal"), one(rPowerSub, "PowerSubsystem"), one(rThermalSub, "ThermalSubsystem"),
@@ -164,6 +161,9 @@ func follow(t *tree, r role, at string, body value) []ref {
 				out = append(out, ref{link: p, role: s.role, many: s.many})
 			}
 		}
+	}
+	if r == rSystem {
+		out = append(out, vendorLinks(body)...)
 	}
 	for list, role := range groupLists[r] {
 		for _, p := range groupMembers(body.get(list)) {

@@ -10,18 +10,18 @@ import (
 // This file holds what single vendors do otherwise than the standard, each with what proves it: a recording (its name
 // without .json) or a public reference. Vendors' names stand nowhere else in this package but in proofs.
 
-// make_ is who built the service, where something here depends on it.
-type make_ string
+// vendor is who built the service, where something here depends on it.
+type vendor string
 
 const (
-	dell  make_ = "dell"
-	hpe   make_ = "hpe"
-	other make_ = ""
+	dell  vendor = "dell"
+	hpe   vendor = "hpe"
+	other vendor = "" // or it does not matter
 )
 
-// maker tells who built the service, from what every one of its trees shows: the vendor's name, the names of Oem
+// vendorOf tells who built the service, from what every one of its trees shows: the vendor's name, the names of Oem
 // sections, and, for a Dell, the names of its embedded resources (recording dell-r640-telegraf has no service root).
-func maker(t *tree) make_ {
+func vendorOf(t *tree) vendor {
 	root := t.at(rootPath)
 	words := strings.ToLower(root.get("Vendor").str() + " " + root.get("Product").str())
 	oem := root.get("Oem")
@@ -59,7 +59,33 @@ func refusesReading(t *tree, path string) bool {
 	if !ok || !strings.Contains(rest, "RAID") && !strings.Contains(rest, "Enclosure") {
 		return false
 	}
-	return maker(t) == dell
+	return vendorOf(t) == dell
+}
+
+// vendorLinks are the links that a system has in its Oem section to what the standard has no place for. HPE (recordings
+// hpe-dl325, hpe-xl675d): array controllers (SmartStorage) and adapters (BaseNetworkAdapters); iLO 4 writes "Hp" and
+// "links".
+func vendorLinks(system value) []ref {
+	var out []ref
+	for _, name := range []string{"Hpe", "Hp"} {
+		links := system.at("Oem", name).first("Links", "links")
+		if p := links.get("SmartStorage").link(); p != "" {
+			out = append(out, ref{link: p, role: rArrays})
+		}
+		if p := links.get("NetworkAdapters").link(); p != "" {
+			out = append(out, ref{link: p, role: rBaseAdapter, many: true})
+		}
+	}
+	return out
+}
+
+// oemTemperature reads a drive's temperature where vendors keep it (recordings huawei-2288h-v5, lenovo-sr670v2).
+func oemTemperature(drive value) value64 {
+	var t value64
+	for _, o := range drive.get("Oem").list {
+		t = t.or(num(o.first("TemperatureCelsius", "Temperature")))
+	}
+	return t
 }
 
 // numbers are what a redundancy object counts.
@@ -68,7 +94,7 @@ type numbers struct {
 	mode              string
 	full              bool // the object says that all is well
 	exact             bool // it has MinNumNeededForFaultTolerance beside, so that min is to be read literally (Redundancy v1.7.0)
-	make              make_
+	vendor            vendor
 }
 
 // meantNeeded is how many members must work, as the vendor means its MinNumNeeded; 0 where that cannot be told.
@@ -83,11 +109,11 @@ func meantNeeded(n numbers) int {
 		return 0
 	case n.exact:
 		return min(n.min, max(n.members, n.max))
-	case n.make == hpe:
+	case n.vendor == hpe:
 		return max(1, n.min-1)
 	case n.min < n.members:
 		return n.min
-	case n.full || n.make == dell:
+	case n.full || n.vendor == dell:
 		if n.members <= 2 {
 			return 1
 		}
@@ -99,7 +125,7 @@ func meantNeeded(n numbers) int {
 // meantDesigned is how many members the group has when whole. A group that is not whole may have dropped some from its
 // list; then MaxNumSupported counts, but not a Dell's, which is a constant (R720, telegraf issue 9575: 4 in a server
 // with two bays).
-func meantDesigned(most, members int, state snapshot.ClaimState, m make_) int {
+func meantDesigned(most, members int, state snapshot.ClaimState, m vendor) int {
 	switch state {
 	case snapshot.ClaimDegraded, snapshot.ClaimLost, snapshot.ClaimInsuff:
 		if m != dell && most > members && most <= 2*max(members, 1) {
@@ -202,7 +228,7 @@ func supplyWord(word string) (st component.Status, ok bool) {
 // begins with "System Board Fan" (recordings dell-r640-telegraf, dell-r750).
 func (b *builder) groupByName(kind component.Kind, scope, name string) []*part {
 	stem, ok := strings.CutSuffix(strings.ToLower(name), " redundancy")
-	if b.make != dell || !ok || stem == "" {
+	if b.vendor != dell || !ok || stem == "" {
 		return nil
 	}
 	var out []*part
@@ -229,7 +255,7 @@ func (b *builder) oemClaims() {
 // dellSupplies reads the group that each of a Dell's supplies says it is in (DellPowerSupplyView: RedMinNumberNeeded,
 // RedTypeOfSet, RedundancyStatus), where Redfish's own list is empty (recording dell-r750).
 func (b *builder) dellSupplies() {
-	if b.make != dell || b.claims.has(component.PSU) {
+	if b.vendor != dell || b.claims.has(component.PSU) {
 		return
 	}
 	var c *claim
@@ -452,8 +478,7 @@ func volumeQuirks(body value) (remaining int, known bool, st words) {
 	return remaining, known, st
 }
 
-// chassisMains are Oem words of a system's own redundancy of network: HPE's agents name the team that a port is in
-// (recording hpe-dl325: Oem.Hpe.Team "bond0").
+// portTeam is the team that a port is in, as HPE's agents on the host tell it (recording hpe-dl325: Oem.Hpe.Team "bond0").
 func portTeam(body value) string {
 	for _, name := range []string{"Hpe", "Hp"} {
 		if s := body.at("Oem", name, "Team").str(); s != "" {

@@ -10,88 +10,71 @@ import (
 	"testing"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/conformance"
+	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/lab"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/secret"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
 
-// bundle reads a recorded service into a tree, as a walk that reached everything would have left it.
-func bundle(t testing.TB, name string) *tree {
-	t.Helper()
-	dir, ok := recording.Dir()
-	if !ok {
-		t.Skip("no recordings here: set SPAREWATCH_RECORDINGS")
-	}
-	rec, err := recording.Load(filepath.Join(dir, "redfish", name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := newTree()
-	for at, raw := range rec.Redfish {
-		v, err := parseJSON(raw)
-		if err != nil {
-			t.Fatalf("%s: %v", at, err)
-		}
-		if _, said := errorBody(v); said == "" {
-			tr.entries[normal(at)] = &entry{path: normal(at), body: v}
-		}
-	}
-	return tr
+// expected says what a recorded service shows, after its line in the manifest of the recordings.
+type expected struct {
+	device string // vendor, model
+	kinds  string // how many components of which kind
+	other  string // components that are not plainly ok, and how they are
+	claims string // group: kind of members, state, needed of designed
 }
 
-func show(s *snapshot.Snapshot) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "device %+v requests %d reachable %v\n", s.Device, s.Requests, s.Reachable)
+// Components of these kinds are only counted below: there are many, and what they show is not about power, cooling or storage.
+var countedOnly = map[component.Kind]bool{component.Port: true, component.NIC: true, component.Outlet: true, component.Sensor: true}
+
+func summary(s *snapshot.Snapshot) expected {
+	e := expected{device: strings.TrimSpace(s.Device.Vendor + ", " + s.Device.Model)}
+	count := map[component.Kind]int{}
+	var order []component.Kind
+	var other []string
 	for _, c := range s.Components {
-		flags := ""
-		for n, f := range map[string]bool{"predicted": c.Predicted, "standby": c.Standby, "input_lost": c.InputLost, "rebuilding": c.Rebuilding} {
-			if f {
-				flags += " " + n
-			}
+		if count[c.Kind]++; count[c.Kind] == 1 {
+			order = append(order, c.Kind)
 		}
-		var at []string
-		for k, v := range c.Attributes {
-			at = append(at, k+"="+v)
+		if how := how(c); how != "ok" && !countedOnly[c.Kind] {
+			other = append(other, fmt.Sprintf("%s/%s %s", c.Kind, c.ID.Local(), how))
 		}
-		sort.Strings(at)
-		var rd []string
-		for _, r := range c.Readings {
-			rd = append(rd, fmt.Sprintf("%s%s=%g%s", r.Name, r.Phase, r.Value, r.Unit))
-		}
-		rating := ""
-		if c.Rating != nil {
-			rating = fmt.Sprintf("%+v", *c.Rating)
-		}
-		hs := "?"
-		if c.HotSwap != nil {
-			hs = fmt.Sprint(*c.HotSwap)
-		}
-		fmt.Fprintf(&b, "  %-28s %-8s%s | %s | %s | hs=%s %s %s | %s | %s\n", c.ID, c.Condition, flags, c.Name, c.Why, hs, rating, strings.Join(rd, " "), strings.Join(at, " "), strings.Join(c.Aliases, " "))
 	}
+	sort.Slice(order, func(i, j int) bool { return order[i] < order[j] })
+	var kinds []string
+	for _, k := range order {
+		kinds = append(kinds, fmt.Sprintf("%d %s", count[k], k))
+	}
+	e.kinds, e.other = strings.Join(kinds, ", "), strings.Join(other, ", ")
+	var claims []string
 	for _, c := range s.Claims {
-		fmt.Fprintf(&b, "  CLAIM %s %s state=%q needed=%d designed=%d carries=%s members=%v why=%s raw=%v\n", c.Group, c.Kind, c.State, c.Needed, c.Designed, c.Carries, c.Members, c.Why, c.Raw)
+		state := string(c.State)
+		if state == "" {
+			state = "says nothing"
+		}
+		claims = append(claims, fmt.Sprintf("%s: %s, %d of %d", c.Group.Local(), state, c.Needed, c.Designed))
 	}
-	for _, l := range s.Links {
-		fmt.Fprintf(&b, "  LINK %s %s %s\n", l.From, l.Kind, l.To)
-	}
-	for _, e := range s.Errors {
-		fmt.Fprintf(&b, "  ERROR %+v\n", e)
-	}
-	return b.String()
+	e.claims = strings.Join(claims, "; ")
+	return e
 }
 
-func TestDump(t *testing.T) {
-	name := os.Getenv("DUMP")
-	if name == "" {
-		t.Skip()
+func how(c component.Component) string {
+	s := c.Condition.String()
+	for _, f := range []struct {
+		is   bool
+		name string
+	}{{c.Predicted, "predicted"}, {c.Standby, "standby"}, {c.InputLost, "input_lost"}, {c.Rebuilding, "rebuilding"}} {
+		if f.is {
+			s += "+" + f.name
+		}
 	}
-	s, differ := parseTree(bundle(t, name), "dev")
-	fmt.Print(show(s), differ, "\n")
+	return s
 }
 
-// poll replays a recorded service over TLS and reads it once.
-func poll(t testing.TB, name string) (*snapshot.Snapshot, *session, *lab.Replaying) {
+// replayed serves a recorded service over TLS and opens a session to it.
+func replayed(t testing.TB, name string) (*session, *lab.Replaying) {
 	t.Helper()
 	dir, ok := recording.Dir()
 	if !ok {
@@ -103,26 +86,67 @@ func poll(t testing.TB, name string) (*snapshot.Snapshot, *session, *lab.Replayi
 	}
 	t.Cleanup(func() { _ = r.Stop() })
 	s, err := Collector{}.Open(collectors.Target{
-		Device: "dev", URL: r.URL,
+		Device: "srv-1", URL: r.URL,
 		Credentials: collectors.Credentials{User: "reader", Password: secret.New("a-secret"), TLS: collectors.TLS{Fingerprint: r.Redfish.Fingerprint()}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	return s.Poll(context.Background(), collectors.Full), s.(*session), r
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if open, _ := r.Redfish.Sessions(); open != 0 {
+			t.Errorf("%d sessions are left at the service", open)
+		}
+	})
+	return s.(*session), r
 }
 
-func TestDumpPoll(t *testing.T) {
-	name := os.Getenv("DUMP")
-	if name == "" {
-		t.Skip()
+// TestRecordings reads every recorded service over the wire, and compares what it shows with what a person expects.
+func TestRecordings(t *testing.T) {
+	dir, ok := recording.Dir()
+	if !ok {
+		t.Skip("no recordings here: set SPAREWATCH_RECORDINGS")
 	}
-	snap, s, r := poll(t, name)
-	fmt.Print(show(snap))
-	for i := range 4 {
-		before := r.Redfish.Requests()
-		snap = s.Poll(context.Background(), collectors.Fast)
-		fmt.Println("fast", i, "requests", r.Redfish.Requests()-before, "components", len(snap.Components), snap.Errors)
+	files, err := filepath.Glob(filepath.Join(dir, "redfish", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("no recordings of Redfish services in %s", dir)
+	}
+	read := 0
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".json")
+		t.Run(name, func(t *testing.T) {
+			want, known := recorded[name]
+			s, r := replayed(t, name)
+			snap := s.Poll(context.Background(), collectors.Full)
+			conformance.Check(t, s.target, snap)
+			if os.Getenv("SHOW") != "" {
+				fmt.Printf("%q: {\n\tdevice: %q,\n\tkinds: %q,\n\tother: %q,\n\tclaims: %q,\n},\n", name, summary(snap).device, summary(snap).kinds, summary(snap).other, summary(snap).claims)
+			}
+			if !known {
+				t.Skip("nobody has written down what this recording shows")
+			}
+			read++
+			if got := summary(snap); got != want {
+				t.Errorf("device\n got %s\nwant %s\nkinds\n got %s\nwant %s\nother\n got %s\nwant %s\nclaims\n got %s\nwant %s",
+					got.device, want.device, got.kinds, want.kinds, got.other, want.other, got.claims, want.claims)
+			}
+			full := snap.Requests
+			fast := s.Poll(context.Background(), collectors.Fast)
+			conformance.Check(t, s.target, fast)
+			if summary(fast) != summary(snap) {
+				t.Errorf("a Fast poll shows something else: %+v", summary(fast))
+			}
+			if fast.Requests > full {
+				t.Errorf("a Fast poll needs %d requests, a Full one %d", fast.Requests, full)
+			}
+			if n := r.Redfish.MostAtOnce(); n > inFlight {
+				t.Errorf("%d requests were under way at once", n)
+			}
+		})
+	}
+	if read == 0 {
+		t.Log("no recording was compared")
 	}
 }

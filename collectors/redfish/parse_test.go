@@ -1,0 +1,488 @@
+package redfish
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/conformance"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+)
+
+// grow makes a tree of texts, by path. What is not given of a server with one chassis is filled in.
+func grow(t testing.TB, texts map[string]string) *tree {
+	t.Helper()
+	base := map[string]string{
+		"/redfish/v1":           `{"@odata.id":"/redfish/v1/","Systems":{"@odata.id":"/redfish/v1/Systems"},"Chassis":{"@odata.id":"/redfish/v1/Chassis"}}`,
+		"/redfish/v1/Systems":   `{"Members":[{"@odata.id":"/redfish/v1/Systems/1"}]}`,
+		"/redfish/v1/Systems/1": `{"@odata.id":"/redfish/v1/Systems/1","PowerState":"On","Status":{"State":"Enabled","Health":"OK"},"Storage":{"@odata.id":"/redfish/v1/Systems/1/Storage"}}`,
+		"/redfish/v1/Chassis":   `{"Members":[{"@odata.id":"/redfish/v1/Chassis/1"}]}`,
+		"/redfish/v1/Chassis/1": `{"@odata.id":"/redfish/v1/Chassis/1","ChassisType":"RackMount","Links":{"ComputerSystems":[{"@odata.id":"/redfish/v1/Systems/1"}]},
+			"Power":{"@odata.id":"/redfish/v1/Chassis/1/Power"},"Thermal":{"@odata.id":"/redfish/v1/Chassis/1/Thermal"},
+			"PowerSubsystem":{"@odata.id":"/redfish/v1/Chassis/1/PowerSubsystem"},"ThermalSubsystem":{"@odata.id":"/redfish/v1/Chassis/1/ThermalSubsystem"}}`,
+	}
+	for p, text := range texts {
+		base[p] = text
+	}
+	tr := newTree()
+	for p, text := range base {
+		v, err := parseJSON([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", p, err)
+		}
+		tr.entries[p] = &entry{path: p, body: v}
+	}
+	return tr
+}
+
+func look(t testing.TB, texts map[string]string) *snapshot.Snapshot {
+	t.Helper()
+	s := parse(grow(t, texts), "srv-1")
+	s.Target, s.Reachable, s.At = "redfish://srv-1", true, epoch
+	conformance.Check(t, collectors.Target{Device: "srv-1"}, s)
+	return s
+}
+
+func find(t testing.TB, s *snapshot.Snapshot, id string) component.Component {
+	t.Helper()
+	for _, c := range s.Components {
+		if c.ID == component.ID("srv-1/"+id) {
+			return c
+		}
+	}
+	t.Fatalf("there is no %s in\n%s", id, show(s))
+	return component.Component{}
+}
+
+const powerAt = "/redfish/v1/Chassis/1/Power"
+
+// supplies makes a Power resource of supplies.
+func supplies(each ...string) string {
+	for i := range each {
+		if !strings.Contains(each[i], "MemberId") {
+			each[i] = fmt.Sprintf(`{"@odata.id":"%s#/PowerSupplies/%d","MemberId":"%d","Name":"PSU%d",%s`, powerAt, i, i, i+1, strings.TrimPrefix(each[i], "{"))
+		}
+	}
+	return `{"@odata.id":"` + powerAt + `","PowerSupplies":[` + strings.Join(each, ",") + `]}`
+}
+
+// TestSupplyConditions goes through what services are known to say of a supply. The first supply is the one in question,
+// the second carries the load.
+func TestSupplyConditions(t *testing.T) {
+	const neighbour = `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":230,"LastPowerOutputWatts":180,"SerialNumber":"NEIGHBOUR2"}`
+	for _, c := range []struct{ name, supply, want string }{
+		{"well", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":230,"LastPowerOutputWatts":170}`, "ok"},
+		{"absent, called Critical (OpenBMC)", `{"Status":{"State":"Absent","Health":"Critical"}}`, "absent"},
+		{"absent, called OK", `{"Status":{"State":"Absent","Health":"OK"}}`, "absent"},
+		{"the cord is out (IBM, Dell)", `{"Status":{"State":"UnavailableOffline","Health":"Critical"}}`, "ok+input_lost"},
+		{"the cord is out, called Warning", `{"Status":{"State":"UnavailableOffline","Health":"Warning"}}`, "ok+input_lost"},
+		{"offline though there is voltage: the supply itself", `{"Status":{"State":"UnavailableOffline","Health":"Critical"},"LineInputVoltage":229}`, "failed"},
+		{"a fault inside", `{"Status":{"State":"Enabled","Health":"Critical"},"LineInputVoltage":230}`, "failed"},
+		{"Critical, and no voltage while the neighbour has some", `{"Status":{"State":"Enabled","Health":"Critical"},"LineInputVoltage":0}`, "ok+input_lost"},
+		{"OK, and no voltage while the neighbour has some", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":0,"LastPowerOutputWatts":0}`, "ok+input_lost"},
+		{"OK, 0 V, and yet it gives power: 0 V says nothing", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":0,"LastPowerOutputWatts":90}`, "ok"},
+		{"Health null", `{"Status":{"State":"Enabled","Health":null}}`, "ok"},
+		{"Health empty", `{"Status":{"State":"Enabled","Health":""}}`, "ok"},
+		{"Health in another case", `{"Status":{"State":"Enabled","Health":"Ok"}}`, "ok"},
+		{"keys in another case (Cisco)", `{"Status":{"state":"Enabled"}}`, "ok"},
+		{"Status without State (Cray EX4252)", `{"Status":{"Health":"OK"}}`, "ok"},
+		{"no Status (Gigabyte)", `{}`, "unknown"},
+		{"Status is a word", `{"Status":"OK"}`, "ok"},
+		{"Status is a bad word", `{"Status":"Critical"}`, "failed"},
+		{"Status is null", `{"Status":null}`, "unknown"},
+		{"State Present (AMI)", `{"Status":{"State":"Present","Health":"OK"}}`, "ok"},
+		{"State Standby, PowerState true (Lite-On shelf)", `{"PowerState":true,"Status":{"State":"Standby","Health":"OK"}}`, "ok+standby"},
+		{"State Sleep, PowerState Off (Lite-On shelf)", `{"PowerState":"Off","Status":{"State":"Sleep","Health":"OK"}}`, "ok+standby"},
+		{"StandbySpare", `{"Status":{"State":"StandbySpare","Health":"OK"}}`, "ok+standby"},
+		{"0 W while the other carries the load (HPE)", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":205,"LastPowerOutputWatts":0}`, "ok+standby"},
+		{"disabled and Warning (DMTF)", `{"Status":{"State":"Disabled","Health":"Warning"}}`, "failed"},
+		{"disabled and OK", `{"Status":{"State":"Disabled","Health":"OK"}}`, "unknown"},
+		{"a word that nobody knows", `{"Status":{"State":"Frobnicating"}}`, "unknown"},
+		{"a word that nobody knows, and OK", `{"Status":{"State":"Frobnicating","Health":"OK"}}`, "ok"},
+		{"starting", `{"Status":{"State":"Starting","Health":"OK"}}`, "unknown"},
+		{"LineInputStatus LossOfInput", `{"LineInputStatus":"LossOfInput","Status":{"State":"Enabled","Health":"Critical"}}`, "ok+input_lost"},
+		{"LineInputStatus OutOfRange", `{"LineInputStatus":"OutOfRange","Status":{"State":"Enabled","Health":"OK"}}`, "impaired"},
+		{"13 V, and says that it is well (Intel)", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":13}`, "ok+input_lost"},
+		{"572 V, and says that it is well (Intel)", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":572}`, "impaired"},
+		{"277 V", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":277,"LastPowerOutputWatts":20}`, "ok"},
+		{"-48 V", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":-48,"LineInputVoltageType":"DCNeg48V","LastPowerOutputWatts":20}`, "ok"},
+		{"380 V DC", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":380,"LineInputVoltageType":"DC380V","LastPowerOutputWatts":20}`, "ok"},
+		{"voltage in millivolts (iLO 6)", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":229000,"LastPowerOutputWatts":20}`, "ok"},
+		{"the sentinel 65535 (iLO 6)", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":65535,"LastPowerOutputWatts":65535}`, "ok"},
+		{"-1 for what is not known", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":-1,"LastPowerOutputWatts":-1}`, "ok"},
+		{"predicted to fail, in Conditions", `{"Status":{"State":"Enabled","Health":"Warning","Conditions":[{"MessageId":"Power.1.0.PowerSupplyPredictiveFailure","Message":"it will fail"}]}}`, "impaired+predicted"},
+		{"HPE: noPowerInput", `{"Status":{"State":"Enabled","Health":"Warning"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"NoPowerInput"}}}}`, "impaired+input_lost"},
+		{"HPE: noPowerInput, called Critical", `{"Status":{"State":"Enabled","Health":"Critical"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"NoPowerInput"}}}}`, "ok+input_lost"},
+		{"HPE: FanFailure", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"FanFailure"}}}}`, "failed"},
+		{"HPE: Unknown says nothing new", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"Unknown"}}}}`, "ok"},
+		{"Dell: AC lost", `{"Status":{"State":"Enabled","Health":"Critical"},"Oem":{"Dell":{"DellPowerSupplyView":{"DetailedState":"Power Supply AC lost"}}}}`, "ok+input_lost"},
+		{"Dell: presence and failure", `{"Status":{"State":"Enabled","Health":"Critical"},"Oem":{"Dell":{"DellPowerSupplyView":{"DetailedState":"Failure Detected"}}}}`, "failed"},
+		{"Huawei: standby", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Huawei":{"ActiveStandby":"Standby"}}}`, "ok+standby"},
+		{"numbers as strings (Cisco)", `{"Status":{"State":"Enabled"},"LineInputVoltage":"240","LastPowerOutputWatts":"71"}`, "ok"},
+		{"N/A everywhere", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":"N/A","LastPowerOutputWatts":"N/A","PowerCapacityWatts":"N/A"}`, "ok"},
+		{"objects where numbers were meant", `{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":{"Reading":230},"LastPowerOutputWatts":[7],"PowerCapacityWatts":true}`, "ok"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := look(t, map[string]string{powerAt: supplies(strings.Replace(c.supply, "{}", `{"X":1}`, 1), neighbour)})
+			psu := find(t, s, "psu/1")
+			if got := how(psu); got != c.want {
+				t.Errorf("got %s (%s), want %s", got, psu.Why, c.want)
+			}
+			if how(psu) != "ok" && psu.Why == "" {
+				t.Error("it does not say why")
+			}
+		})
+	}
+}
+
+// TestPoweredOffHost: a host that is off makes a BMC say little; that is no fault, and no health either.
+func TestPoweredOffHost(t *testing.T) {
+	s := look(t, map[string]string{
+		"/redfish/v1/Systems/1": `{"PowerState":"Off","Status":{"State":"Disabled","Health":"OK"}}`,
+		powerAt: supplies(
+			`{"Status":{"State":"Disabled","Health":null}}`,
+			`{"Status":{"State":"Enabled","Health":"OK"},"LineInputVoltage":230}`,
+			`{"Status":{"State":"Enabled","Health":"Critical"}}`),
+	})
+	for id, want := range map[string]string{"host/1": "unknown", "psu/1": "unknown", "psu/2": "ok", "psu/3": "failed"} {
+		if c := find(t, s, id); how(c) != want {
+			t.Errorf("%s: got %s (%s), want %s", id, how(c), c.Why, want)
+		}
+	}
+	if s.Device.Powered != "off" {
+		t.Errorf("powered %q", s.Device.Powered)
+	}
+}
+
+func TestReadings(t *testing.T) {
+	for _, c := range []struct{ name, supply, reading, want string }{
+		{"measured", `{"PowerInputWatts":170,"LastPowerOutputWatts":150}`, "input_power", "170"},
+		{"a rated value (Dell, telegraf issue 9575)", `{"PowerCapacityWatts":750,"PowerInputWatts":900,"LastPowerOutputWatts":null}`, "input_power", "unknown"},
+		{"a rated value beside a true output (dell-r640)", `{"PowerCapacityWatts":750,"PowerInputWatts":900,"PowerOutputWatts":203}`, "input_power", "unknown"},
+		{"its own output before the last (lenovo-sr670v2)", `{"PowerOutputWatts":100,"LastPowerOutputWatts":345}`, "output_power", "100"},
+		{"a string", `{"LastPowerOutputWatts":"71"}`, "output_power", "71"},
+		{"N/A", `{"LastPowerOutputWatts":"N/A"}`, "output_power", "unknown"},
+		{"a sentinel", `{"LastPowerOutputWatts":65535}`, "output_power", "unknown"},
+		{"millivolts", `{"LineInputVoltage":231000}`, "input_voltage", "231"},
+		{"where vendors keep it", `{"Oem":{"Huawei":{"PowerInputWatts":180}},"LastPowerOutputWatts":160}`, "input_power", "180"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			supply := `{"Status":{"State":"Enabled","Health":"OK"},` + strings.TrimPrefix(c.supply, "{")
+			s := look(t, map[string]string{powerAt: supplies(supply)})
+			psu := find(t, s, "psu/1")
+			v, got := psu.Reading(c.reading), "unknown"
+			if v.Known() {
+				got = fmt.Sprint(float64(v))
+			}
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestGroups goes through redundancy objects that are known to mislead.
+func TestGroups(t *testing.T) {
+	two := supplies(`{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"OK"}}`)
+	set := `"RedundancySet":[{"@odata.id":"` + powerAt + `#/PowerSupplies/0"},{"@odata.id":"` + powerAt + `#/PowerSupplies/1"}]`
+	hpe := `,"Oem":{"Hpe":{}}`
+	dell := `,"Vendor":"Dell"`
+	for _, c := range []struct{ name, vendor, group, want string }{
+		{"the literal reading (DMTF, sushy)", "", `{"Mode":"N+m","MinNumNeeded":1,"MaxNumSupported":2,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 1 of 2, members 1 2"},
+		{"HPE counts what is needed to be redundant", hpe, `{"Mode":"Failover","MinNumNeeded":2,"MaxNumSupported":2,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 1 of 2, members 1 2"},
+		{"Dell R720: 2 of 4 in two bays", dell, `{"Mode":"N+m","MinNumNeeded":2,"MaxNumSupported":4,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 1 of 2, members 1 2"},
+		{"2 of 2 and well, whoever says it", "", `{"Mode":"N+m","MinNumNeeded":2,"MaxNumSupported":2,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 1 of 2, members 1 2"},
+		{"read literally where both numbers are there (Redundancy 1.7)", "", `{"Mode":"N+m","MinNumNeeded":2,"MinNumNeededForFaultTolerance":3,"MaxNumSupported":2,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 2 of 2, members 1 2"},
+		{"an empty set says nothing (Supermicro X10)", "", `{"Mode":"Failover","MinNumNeeded":1,"MaxNumSupported":4,"RedundancySet":[],"Status":{"State":"Enabled","Health":"OK"}}`, "psu: , 0 of 0, members"},
+		{"a list of modes (iDRAC 7)", dell, `{"Mode":[{"Member":"N+1"}],"RedundancySet":[],"Status":{"State":"Enabled","Health":"OK"}}`, "psu: , 0 of 0, members"},
+		{"Critical while enabled (iDRAC 8)", dell, `{"Mode":"N+m","MinNumNeeded":2,"MaxNumSupported":4,` + set + `,"Status":{"State":"Enabled","Health":"Critical"}}`, "psu: lost, 1 of 2, members 1 2"},
+		{"disabled", "", `{"Mode":"N+m","MinNumNeeded":1,"MaxNumSupported":2,` + set + `,"Status":{"State":"Disabled","Health":"OK"}}`, "psu: not-redundant, 1 of 2, members 1 2"},
+		{"not enabled", "", `{"Mode":"N+m","RedundancyEnabled":false,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: not-redundant, 0 of 2, members 1 2"},
+		{"State and Health disagree (DMTF rackmount1)", "", `{"Mode":"Failover","MinNumNeeded":1,"MaxNumSupported":2,` + set + `,"Status":{"State":"UnavailableOffline","Health":"OK"}}`, "psu: lost, 1 of 2, members 1 2"},
+		{"an encoded fragment", "", `{"MinNumNeeded":1,"RedundancySet":[{"@odata.id":"` + powerAt + `%23/PowerSupplies/0"},{"@odata.id":"` + powerAt + `#PowerSupplies/1"}],"Status":{"Health":"Warning"}}`, "psu: degraded, 1 of 2, members 1 2"},
+		{"numbers as strings", "", `{"MinNumNeeded":"1","MaxNumSupported":"2",` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 1 of 2, members 1 2"},
+		{"an object where an array was meant", "", `{"MinNumNeeded":1,"RedundancySet":{"@odata.id":"` + powerAt + `#/PowerSupplies/0"},"Status":{"State":"Enabled","Health":"OK"}}`, "psu: full, 1 of 1, members 1"},
+		{"a member that does not exist", "", `{"MinNumNeeded":1,"RedundancySet":[{"@odata.id":"` + powerAt + `#/PowerSupplies/0"},{"@odata.id":"` + powerAt + `#/PowerSupplies/7"}],"Status":{"State":"Enabled","Health":"Critical"}}`, "psu: lost, 1 of 1, members 1"},
+		{"no state", "", `{"Mode":"N+m","MinNumNeeded":1,` + set + `}`, "psu: , 1 of 2, members 1 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := look(t, map[string]string{
+				"/redfish/v1": `{"Systems":{"@odata.id":"/redfish/v1/Systems"},"Chassis":{"@odata.id":"/redfish/v1/Chassis"}` + c.vendor + `}`,
+				powerAt:       strings.TrimSuffix(two, "}") + `,"Redundancy":[` + c.group + `]}`,
+			})
+			if len(s.Claims) != 1 {
+				t.Fatalf("%d claims\n%s", len(s.Claims), show(s))
+			}
+			k := s.Claims[0]
+			got := fmt.Sprintf("%s: %s, %d of %d, members", k.Group.Local(), k.State, k.Needed, k.Designed)
+			for _, m := range k.Members {
+				got += " " + m.Local()
+			}
+			if got != c.want {
+				t.Errorf("got  %s\nwant %s\n%+v", got, c.want, k)
+			}
+			if k.Raw["source"] == "" {
+				t.Error("the claim does not say where it comes from")
+			}
+		})
+	}
+}
+
+// TestHostOffGroup: "Disabled" of a group says nothing while the host is off (check_redfish issue 110).
+func TestHostOffGroup(t *testing.T) {
+	s := look(t, map[string]string{
+		"/redfish/v1/Systems/1": `{"PowerState":"Off"}`,
+		powerAt: strings.TrimSuffix(supplies(`{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"OK"}}`), "}") +
+			`,"Redundancy":[{"Mode":"N+m","MinNumNeeded":1,"RedundancySet":[{"@odata.id":"` + powerAt + `#/PowerSupplies/0"},{"@odata.id":"` + powerAt + `#/PowerSupplies/1"}],"Status":{"State":"Disabled","Health":"OK"}}]}`,
+	})
+	if len(s.Claims) != 1 || s.Claims[0].State != snapshot.ClaimNone {
+		t.Errorf("%+v", s.Claims)
+	}
+}
+
+// TestBothForms: the same supplies in Power and in PowerSubsystem are there once, and keep their ids whichever form is
+// missing.
+func TestBothForms(t *testing.T) {
+	older := supplies(`{"MemberId":"0","Name":"HpeServerPowerSupply","SerialNumber":"AAAA1","Oem":{"Hpe":{"BayNumber":1}},"Status":{"State":"Enabled","Health":"OK"},"LastPowerOutputWatts":90}`,
+		`{"MemberId":"1","Name":"HpeServerPowerSupply","SerialNumber":"AAAA2","Oem":{"Hpe":{"BayNumber":2}},"Status":{"State":"Enabled","Health":"OK"},"LastPowerOutputWatts":80}`)
+	const sub = "/redfish/v1/Chassis/1/PowerSubsystem"
+	newer := func(state1 string) map[string]string {
+		return map[string]string{
+			sub:                               `{"PowerSupplies":{"@odata.id":"` + sub + `/PowerSupplies"},"PowerSupplyRedundancy":[{"MinNeededInGroup":2,"MaxSupportedInGroup":2,"RedundancyGroup":[{},{}],"RedundancyType":"Failover","Status":{"State":"Enabled","Health":"OK"}}]}`,
+			sub + "/PowerSupplies":            `{"Members":[{"@odata.id":"` + sub + `/PowerSupplies/0"},{"@odata.id":"` + sub + `/PowerSupplies/1"}]}`,
+			sub + "/PowerSupplies/0":          `{"@odata.id":"` + sub + `/PowerSupplies/0","Id":"0","SerialNumber":"AAAA1","Oem":{"Hpe":{"BayNumber":1}},"Status":` + state1 + `}`,
+			sub + "/PowerSupplies/1":          `{"@odata.id":"` + sub + `/PowerSupplies/1","Id":"1","SerialNumber":"AAAA2","Oem":{"Hpe":{"BayNumber":2}},"Status":{"State":"Enabled","Health":"OK"},"Metrics":{"@odata.id":"` + sub + `/PowerSupplies/1/Metrics"}}`,
+			sub + "/PowerSupplies/1/Metrics":  `{"InputPowerWatts":{"Reading":0.0},"OutputPowerWatts":{"Reading":0.0},"InputVoltage":{"Reading":0.0}}`,
+			"/redfish/v1/Chassis/1/Thermal":   `{"Fans":[]}`,
+			"/redfish/v1/Chassis/1/Unrelated": `{}`,
+		}
+	}
+	with := func(m map[string]string, more ...string) map[string]string {
+		out := map[string]string{}
+		for k, v := range m {
+			out[k] = v
+		}
+		for i := 0; i+1 < len(more); i += 2 {
+			out[more[i]] = more[i+1]
+		}
+		return out
+	}
+	enabled := `{"State":"Enabled","Health":"OK"}`
+	for _, c := range []struct {
+		name  string
+		texts map[string]string
+		psu1  string
+	}{
+		{"only the older", map[string]string{powerAt: older}, "ok"},
+		{"only the newer", newer(enabled), "ok"},
+		{"both", with(newer(enabled), powerAt, older), "ok"},
+		{"iLO 6 calls populated bays absent in the newer", with(newer(`{"State":"Absent"}`), powerAt, older), "ok"},
+		{"they differ: the worse counts", with(newer(`{"State":"Enabled","Health":"Warning"}`), powerAt, older), "impaired"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := look(t, c.texts)
+			if got := how(find(t, s, "psu/1")); got != c.psu1 {
+				t.Errorf("psu/1 is %s, want %s", got, c.psu1)
+			}
+			if got := how(find(t, s, "psu/2")); got != "ok" {
+				t.Errorf("psu/2 is %s: zeros in Metrics must not count", got)
+			}
+			n := 0
+			for _, k := range s.Components {
+				if k.Kind == component.PSU {
+					n++
+				}
+			}
+			if n != 2 {
+				t.Errorf("%d supplies\n%s", n, show(s))
+			}
+		})
+	}
+	s := look(t, with(newer(enabled), powerAt, strings.TrimSuffix(older, "}")+`,"Redundancy":[{"MinNumNeeded":2,"MaxNumSupported":2,"Mode":"Failover",
+		"RedundancySet":[{"@odata.id":"`+powerAt+`#PowerSupplies/0"},{"@odata.id":"`+powerAt+`#PowerSupplies/1"}],"Status":{"State":"Enabled","Health":"OK"}}]}`))
+	if len(s.Claims) != 1 || len(s.Claims[0].Members) != 2 || s.Claims[0].Raw["also"] == "" {
+		t.Errorf("two forms of one group: %+v", s.Claims)
+	}
+}
+
+// TestSharedSupplies: one supply seen by several chassis is there once; supplies of one listing that share a dummy
+// serial number are there each.
+func TestSharedSupplies(t *testing.T) {
+	node := func(n int, serials ...string) (string, string) {
+		at := fmt.Sprintf("/redfish/v1/Chassis/Node%d", n)
+		var list []string
+		for i, s := range serials {
+			list = append(list, fmt.Sprintf(`{"@odata.id":"%s/Power#/PowerSupplies/%d","MemberId":"%d","Name":"PSU%d","SerialNumber":"%s","Status":{"State":"Enabled","Health":"OK"}}`, at, i, i, i+1, s))
+		}
+		return fmt.Sprintf(`{"ChassisType":"Sled","Power":{"@odata.id":"%s/Power"},"Links":{"ContainedBy":{"@odata.id":"/redfish/v1/Chassis/Box"}}}`, at),
+			`{"PowerSupplies":[` + strings.Join(list, ",") + `]}`
+	}
+	for _, c := range []struct {
+		name string
+		a, b []string
+		want int
+	}{
+		{"shared by two nodes", []string{"S-0001", "S-0002"}, []string{"S-0001", "S-0002"}, 2},
+		{"each node its own", []string{"S-0001"}, []string{"S-0002"}, 2},
+		{"dummies", []string{"REDACTED", "REDACTED"}, []string{"REDACTED"}, 3},
+		{"a number that all of one listing share", []string{"X-1234", "X-1234"}, nil, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ca, pa := node(0, c.a...)
+			cb, pb := node(1, c.b...)
+			s := look(t, map[string]string{
+				"/redfish/v1/Chassis":             `{"Members":[{"@odata.id":"/redfish/v1/Chassis/Box"},{"@odata.id":"/redfish/v1/Chassis/Node0"},{"@odata.id":"/redfish/v1/Chassis/Node1"}]}`,
+				"/redfish/v1/Chassis/Box":         `{"ChassisType":"Enclosure","Status":{"State":"Enabled","Health":"OK"}}`,
+				"/redfish/v1/Chassis/Node0":       ca,
+				"/redfish/v1/Chassis/Node1":       cb,
+				"/redfish/v1/Chassis/Node0/Power": pa,
+				"/redfish/v1/Chassis/Node1/Power": pb,
+			})
+			n := 0
+			for _, k := range s.Components {
+				if k.Kind == component.PSU {
+					n++
+				}
+			}
+			if n != c.want {
+				t.Errorf("%d supplies, want %d\n%s", n, c.want, show(s))
+			}
+		})
+	}
+}
+
+const storageAt = "/redfish/v1/Systems/1/Storage"
+
+// raid makes a storage subsystem with a volume over drives in the given states.
+func raid(volume string, drives ...string) map[string]string {
+	m := map[string]string{storageAt: `{"Members":[{"@odata.id":"` + storageAt + `/R1"}]}`}
+	var list []string
+	for i, d := range drives {
+		at := fmt.Sprintf("%s/R1/Drives/%d", storageAt, i+1)
+		list = append(list, `{"@odata.id":"`+at+`"}`)
+		m[at] = fmt.Sprintf(`{"@odata.id":"%s","Id":"%d","Name":"Drive %d","SerialNumber":"SER-%d",%s`, at, i+1, i+1, i+1, strings.TrimPrefix(d, "{"))
+	}
+	all := strings.Join(list, ",")
+	m[storageAt+"/R1"] = `{"Id":"R1","Drives":[` + all + `],"Volumes":{"@odata.id":"` + storageAt + `/R1/Volumes"},"StorageControllers":[{"MemberId":"0","Name":"RAID","Status":{"State":"Enabled","Health":"OK"}}]}`
+	m[storageAt+"/R1/Volumes"] = `{"Members":[{"@odata.id":"` + storageAt + `/R1/Volumes/1"}]}`
+	m[storageAt+"/R1/Volumes/1"] = `{"Id":"1","Name":"vd0","Links":{"Drives":[` + all + `]},` + strings.TrimPrefix(volume, "{")
+	return m
+}
+
+func TestVolumes(t *testing.T) {
+	good, bad := `{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"Critical"}}`
+	for _, c := range []struct {
+		name, volume string
+		drives       []string
+		state, claim string
+	}{
+		{"a mirror", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", "full, 1 of 2"},
+		{"a mirror that lost a half", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"Warning"}}`, []string{good, bad}, "impaired", "lost, 1 of 2"},
+		{"RAID 5, degraded", `{"RAIDType":"RAID5","Status":{"State":"Enabled","Health":"Warning"}}`, []string{good, good, bad}, "impaired", "lost, 2 of 3"},
+		{"RAID 6, degraded: still one to lose", `{"RAIDType":"RAID6","Status":{"State":"Enabled","Health":"Warning"}}`, []string{good, good, good, bad}, "impaired", "degraded, 2 of 4"},
+		{"RAID 6, well", `{"RAIDType":"RAID6","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good, good, good}, "ok", "full, 2 of 4"},
+		{"RAID 10: one for sure", `{"RAIDType":"RAID10","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good, good, good}, "ok", "full, 3 of 4"},
+		{"RAID 60: two for sure", `{"RAIDType":"RAID60","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good, good, good, good, good, good, good}, "ok", "full, 6 of 8"},
+		{"RAID 0 has nothing to lose", `{"RAIDType":"RAID0","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", "not-redundant, 2 of 2"},
+		{"RAID 0, failed", `{"RAIDType":"RAID0","Status":{"State":"Enabled","Health":"Critical"}}`, []string{good, bad}, "failed", "insufficient, 2 of 2"},
+		{"the level in other words", `{"RAIDType":"RAID-5","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good, good}, "ok", "full, 2 of 3"},
+		{"the level where the vendor keeps it (Huawei)", `{"VolumeType":"NonRedundant","Oem":{"Huawei":{"VolumeRaidLevel":"RAID1"}},"Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", "full, 1 of 2"},
+		{"no level", `{"Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", ", 0 of 2"},
+		{"one drive: no group", `{"VolumeType":"RawDevice","RAIDType":null,"Status":{"State":"Enabled","Health":"OK"}}`, []string{good}, "ok", ""},
+		{"rebuilding", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"Warning"},"Operations":[{"OperationName":"Rebuild","PercentageComplete":37}]}`, []string{good, `{"StatusIndicator":"Rebuild","Status":{"State":"Enabled","Health":"OK"}}`}, "impaired", "lost, 1 of 2"},
+		{"no Status (Cisco)", `{"RAIDType":"RAID1","Oem":{"Cisco":{"VolumeState":"Optimal"}}}`, []string{good, good}, "ok", "full, 1 of 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := look(t, raid(c.volume, c.drives...))
+			v := find(t, s, "volume/1")
+			if how(v) != c.state {
+				t.Errorf("the volume is %s (%s), want %s", how(v), v.Why, c.state)
+			}
+			got := ""
+			if len(s.Claims) > 0 {
+				k := s.Claims[0]
+				got = fmt.Sprintf("%s, %d of %d", k.State, k.Needed, k.Designed)
+				if k.Carries != v.ID || k.Group != "srv-1/group/drive-1" {
+					t.Errorf("%s carries %s", k.Group, k.Carries)
+				}
+			}
+			if got != c.claim {
+				t.Errorf("the claim is %q, want %q", got, c.claim)
+			}
+		})
+	}
+	s := look(t, raid(`{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"Warning"},"Operations":[{"OperationName":"Rebuild","PercentageComplete":37}]}`,
+		good, `{"StatusIndicator":"Rebuild","Status":{"State":"Enabled","Health":"OK"}}`))
+	volume, drive := find(t, s, "volume/1"), find(t, s, "drive/2")
+	if v := volume.Reading("rebuild_progress"); v != 37 {
+		t.Errorf("progress %v", v)
+	}
+	if !drive.Rebuilding || volume.Rebuilding {
+		t.Errorf("rebuilding: drive %v, volume %v; the drive does not hold its data, the volume does", drive.Rebuilding, volume.Rebuilding)
+	}
+}
+
+func TestDrives(t *testing.T) {
+	for _, c := range []struct{ name, drive, want string }{
+		{"well", `{"Status":{"State":"Enabled","Health":"OK"}}`, "ok"},
+		{"fails soon", `{"FailurePredicted":true,"Status":{"State":"Enabled","Health":"OK"}}`, "ok+predicted"},
+		{"fails soon, by its light", `{"StatusIndicator":"PredictiveFailureAnalysis","Status":{"State":"Enabled","Health":"Warning"}}`, "impaired+predicted"},
+		{"failed, by its light alone", `{"StatusIndicator":"Fail"}`, "failed"},
+		{"unplugged (HPE)", `{"StatusIndicator":"Fail","Status":{"State":"UnavailableOffline","Health":"Critical"}}`, "failed"},
+		{"a hot spare", `{"HotspareType":"Global","Status":{"State":"Enabled","Health":"OK"}}`, "ok+standby"},
+		{"a hot spare that has stepped in", `{"HotspareType":"Global","Status":{"State":"Enabled","Health":"OK"},"Links":{"Volumes":[{"@odata.id":"/redfish/v1/Systems/1/Storage/R1/Volumes/1"}]}}`, "ok"},
+		{"not in use (HPE)", `{"Status":{"State":"StandbyOffline","Health":"OK"}}`, "ok+standby"},
+		{"an empty bay, with a bad sensor (GB300)", `{"Status":{"State":"Absent","Health":"Critical"},"FailurePredicted":true}`, "absent"},
+		{"rebuilding (Huawei)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Huawei":{"RebuildState":"Rebuilding","FirmwareStatus":"Rebuild"}}}`, "ok+rebuilding"},
+		{"rebuilding (Dell)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Dell":{"DellPhysicalDisk":{"RaidStatus":"Rebuilding"}}}}`, "ok+rebuilding"},
+		{"an operation", `{"Status":{"State":"Enabled","Health":"OK"},"Operations":[{"OperationName":"Rebuild","PercentageComplete":3}]}`, "ok+rebuilding"},
+		{"an operation without a name (GB300)", `{"Status":{"State":"Enabled","Health":"OK"},"Operations":[{"OperationName":"","PercentageComplete":0}]}`, "ok"},
+		{"a capacity that is a fraction (gofish refuses it)", `{"CapacityBytes":1920383410176.0,"Status":{"State":"Enabled","Health":null}}`, "ok"},
+		{"no Status", `{"CapacityBytes":1}`, "unknown"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := raid(`{"Status":{"Health":"OK"}}`, c.drive)
+			m[storageAt+"/R1/Volumes"] = `{"Members":[]}`
+			s := look(t, m)
+			if d := find(t, s, "drive/1"); how(d) != c.want {
+				t.Errorf("got %s (%s), want %s", how(d), d.Why, c.want)
+			}
+		})
+	}
+}
+
+// TestStale: what could not be read in this poll is not known, whatever it was.
+func TestStale(t *testing.T) {
+	tr := grow(t, raid(`{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"OK"}}`))
+	tr.entries[powerAt] = &entry{path: powerAt, body: mustParse(t, strings.TrimSuffix(supplies(`{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"OK"}}`), "}")+
+		`,"Redundancy":[{"MinNumNeeded":1,"RedundancySet":[{"@odata.id":"`+powerAt+`#/PowerSupplies/0"},{"@odata.id":"`+powerAt+`#/PowerSupplies/1"}],"Status":{"State":"Enabled","Health":"OK"}}]}`)}
+	for _, p := range []string{powerAt, storageAt + "/R1/Drives/2"} {
+		tr.entries[p].stale, tr.entries[p].why = true, "no answer within 1s"
+	}
+	s := parse(tr, "srv-1")
+	for id, want := range map[string]string{"psu/1": "unknown", "psu/2": "unknown", "drive/1": "ok", "drive/2": "unknown"} {
+		c := find(t, s, id)
+		if how(c) != want {
+			t.Errorf("%s is %s (%s), want %s", id, how(c), c.Why, want)
+		}
+		if want == "unknown" && !strings.Contains(c.Why, "no answer") {
+			t.Errorf("%s: %q does not say why", id, c.Why)
+		}
+	}
+	for _, k := range s.Claims {
+		if k.Kind == component.PSU && k.State != snapshot.ClaimNone {
+			t.Errorf("a claim that was not read says %s", k.State)
+		}
+	}
+}
+
+func mustParse(t testing.TB, s string) value {
+	t.Helper()
+	v, err := parseJSON([]byte(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
