@@ -123,27 +123,21 @@ func (s *Scrubber) pseudonym(v string) string {
 
 // learnName remembers the name of a machine or of a place as private wherever it stands, but for words that turn out to be a
 // maker's or a model's: many a device is called after itself.
-func (s *Scrubber) learnName(v string) {
-	before := maps.Clone(s.known)
-	s.learn(v)
-	for w := range s.known {
-		if !before[w] {
-			s.names[w] = true
-		}
-	}
-}
+func (s *Scrubber) learnName(v string) { s.remember(v, true) }
 
 // settle ends the learning: a name's words that are safe are no longer known.
 func (s *Scrubber) settle() {
-	for w := range s.names {
-		if s.safe[w] {
+	for w, only := range s.names {
+		if only && s.safe[w] {
 			delete(s.known, w)
 		}
 	}
 }
 
 // learn remembers a value as private wherever it stands.
-func (s *Scrubber) learn(v string) {
+func (s *Scrubber) learn(v string) { s.remember(v, false) }
+
+func (s *Scrubber) remember(v string, name bool) {
 	v = strings.TrimSpace(v)
 	if dummy(v) || len(v) > 4096 {
 		return
@@ -157,8 +151,8 @@ func (s *Scrubber) learn(v string) {
 	}
 	for _, w := range words {
 		if c := strings.ToLower(w); telling(c) {
+			s.names[c] = name && (s.names[c] || !s.known[c])
 			s.known[c] = true
-			delete(s.names, c)
 		}
 	}
 }

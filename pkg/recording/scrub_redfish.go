@@ -96,7 +96,7 @@ var (
 		`|ipaddress|ipv4address|ipv6address|nameserver|dnsserver|gateway|licensekey|community|accesskey|privatekey|sharedsecret|secret|token|snmpv3|engineid|^owner|siteid` +
 		`|latitude|longitude|postal|^street|^city$|^room$|^building$|^floor$|^racklabel|rackname|datacenter|certificatestring|^subject$|^issuer$|fingerprint|sshkey|publickey`)
 	notPrivateKey = regexp.MustCompile(`(origin|source|type|format|state|status|mode|policy|enabled|count|algorithm|supported|length|level|service|services|port|speed|interface|console)$|serialcomm|serialport|serialoverlan|^@|@odata|@redfish|tokenring`)
-	nameKey       = regexp.MustCompile(`hostname|^fqdn|domainname|servername|^owner|assetname|rackname|datacenter|contact|mail`)
+	nameKey       = regexp.MustCompile(`hostname|^fqdn|domainname|servername|^owner|assetname|rackname|datacenter|contact|mail|nameserver|dnsserver|gateway|ntpserver`)
 	modelKey      = regexp.MustCompile(`version|firmware|revision|model|manufacturer|vendor|partnumber|sparepart|product|^sku$|bios|build|driver|release|package|software|^rev$`)
 )
 

@@ -259,7 +259,7 @@ func TestScrubbedRecordings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(rec.SNMP) > 20000 {
+		if len(rec.SNMP) > 3000 {
 			continue
 		}
 		out := NewScrubber().SNMP(rec.SNMP)
