@@ -43,7 +43,9 @@ type Options struct {
 	// Record appends outcomes to the ledger. It is called by the receivers' goroutines, at once. Outcomes that it does
 	// not take are kept and given again.
 	Record func(ctx context.Context, records ...ledger.Record) error
-	Log    *slog.Logger // nil: nothing is logged
+	// Waiting is how many incidents may wait at one receiver; beyond, the oldest that are over are given up. 0: 10,000.
+	Waiting int
+	Log     *slog.Logger // nil: nothing is logged
 }
 
 // Outbox is a task.
@@ -60,6 +62,9 @@ type Outbox struct {
 func New(o Options) *Outbox {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Waiting == 0 {
+		o.Waiting = 10_000
 	}
 	b := &Outbox{o: o, former: map[string]*queue{}}
 	for _, r := range o.Receivers {

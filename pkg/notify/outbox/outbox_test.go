@@ -145,7 +145,7 @@ func start(t *testing.T, log *memory, receivers ...outbox.Receiver) *program {
 func load(t *testing.T, log *memory, receivers ...outbox.Receiver) *program {
 	t.Helper()
 	p := &program{t: t, log: log, ended: make(chan struct{})}
-	p.box = outbox.New(outbox.Options{Site: "ams1", Ledger: log, Record: p.record, Receivers: receivers,
+	p.box = outbox.New(outbox.Options{Site: "ams1", Ledger: log, Record: p.record, Receivers: receivers, Waiting: 300,
 		Link: func(id incident.ID) string { return "http://watch/" + string(id) }})
 	var err error
 	if p.writer, err = ledger.Open(t.Context(), log, p.box.Apply); err != nil {
@@ -512,7 +512,7 @@ func TestTooMuchThatWaitsIsGivenUpWhereItIsOver(t *testing.T) {
 		r := &receiver{answer: down}
 		p := load(t, log, outbox.Receiver{Name: "a", Notifier: r})
 		var words []string
-		for n := range 10_001 {
+		for n := range 301 {
 			words = append(words, fmt.Sprintf("i%d", n))
 		}
 		p.tell(words...)
@@ -520,11 +520,11 @@ func TestTooMuchThatWaitsIsGivenUpWhereItIsOver(t *testing.T) {
 		p.run()
 		time.Sleep(time.Hour)
 		p.stop()
-		if got := log.outcomes(t); len(got) != 1 || !strings.HasPrefix(got[0], "10002 a dropped more than 10000 incidents waited") {
+		if got := log.outcomes(t); len(got) != 1 || !strings.HasPrefix(got[0], "302 a dropped more than 300 incidents waited") {
 			t.Errorf("outcomes %q", got)
 		}
-		if st := p.box.Status()[0]; st.Pending != 10_001 {
-			t.Errorf("%d wait, want the 10,000 open ones and one resolve", st.Pending)
+		if st := p.box.Status()[0]; st.Pending != 301 {
+			t.Errorf("%d wait, want the 300 open ones and one resolve", st.Pending)
 		}
 	})
 }
@@ -606,7 +606,7 @@ func (g *pager) effect(n notify.Notification) {
 // its outcome is recorded and after; and the ledger fails now and then. In the end each incident has opened once and
 // closed once at the receiver.
 func TestKilledAnywhereNothingIsLostAndNothingDoubled(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		synctest.Test(t, func(t *testing.T) { killAnywhere(t, seed) })
 	}
 }

@@ -17,7 +17,6 @@ const (
 	sendTimeout   = 30 * time.Second
 	recordTimeout = 10 * time.Second
 	recordAgain   = 5 * time.Second // when outcomes could not be recorded
-	mostWaiting   = 10_000          // incidents; beyond, the oldest that are over are given up
 	maxErrorText  = 500             // bytes
 )
 
@@ -168,11 +167,12 @@ func (s *sender) read(ctx context.Context, seq uint64) (notify.Notification, err
 
 // shed gives up what is over where too much waits.
 func (s *sender) shed() {
+	limit := s.box.o.Waiting
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for it := s.queue.shed(mostWaiting); it != nil; it = s.queue.shed(mostWaiting) {
+	for it := s.queue.shed(limit); it != nil; it = s.queue.shed(limit) {
 		s.unrecorded = append(s.unrecorded, notify.Outcome{Intent: it.intent, Incident: it.incident, Receiver: s.name, Result: notify.Dropped,
-			Error: fmt.Sprintf("more than %d incidents waited, and this one was over", mostWaiting)})
+			Error: fmt.Sprintf("more than %d incidents waited, and this one was over", limit)})
 	}
 }
 
