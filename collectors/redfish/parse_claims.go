@@ -153,6 +153,12 @@ func (b *builder) interpret(c *claim, g value, set int) {
 		mode: either(g, redundancyNames.mode).rawOrList(), full: c.state == snapshot.ClaimFull, vendor: b.vendor,
 	})
 	c.designed = meantDesigned(whole(maximum), len(c.members), c.state, b.vendor)
+	if c.needed > c.designed { // the list is shorter than what must work: it has dropped some, or counts something else
+		c.designed = max(c.designed, whole(maximum))
+		if c.needed > c.designed || b.vendor == dell {
+			c.needed, c.designed = 0, len(c.members)
+		}
+	}
 	if len(c.members) == 0 {
 		c.needed, c.designed = 0, 0
 		if c.state == snapshot.ClaimFull || c.state == snapshot.ClaimDegraded {

@@ -396,7 +396,7 @@ func TestLoopsEnd(t *testing.T) {
 	bodies := map[string]any{
 		"/redfish/v1":         j{"Chassis": link(c), "Systems": link("/redfish/v1/Systems"), "Managers": link("/redfish/v1")},
 		"/redfish/v1/Systems": j{"Members": links("/redfish/v1/Systems", "/redfish/v1/Systems/", "/redfish/v1")},
-		c: j{"Members": links(c+"/A", c+"/B", c), "Members@odata.nextLink": c + "?page=2"},
+		c:                     j{"Members": links(c+"/A", c+"/B", c), "Members@odata.nextLink": c + "?page=2"},
 	}
 	for i, name := range []string{"A", "B"} {
 		bodies[c+"/"+name] = j{"ChassisType": "Enclosure", "Status": fine, "Links": j{"ContainedBy": link(c + "/" + []string{"B", "A"}[i]), "Contains": links(c+"/A", c+"/B")},
