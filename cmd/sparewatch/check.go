@@ -11,6 +11,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type checkCmd struct {
@@ -48,7 +49,7 @@ func (c *checkCmd) Run(ctx context.Context) error {
 	for _, d := range cfg.Devices {
 		targets += len(d.Targets)
 	}
-	p.Line("%s: no mistakes. %d devices with %d targets, %d services.", c.Config, len(cfg.Devices), targets, len(cfg.Model.Services))
+	p.Line("%s: no mistakes. %s with %s, %s.", c.Config, term.Count(len(cfg.Devices), "device"), term.Count(targets, "target"), term.Count(len(cfg.Model.Services), "service"))
 	for _, w := range cfg.Warnings {
 		p.Line("worth a look: %s", w)
 	}

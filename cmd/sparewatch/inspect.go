@@ -33,9 +33,10 @@ func (c *inspectCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
+	switch {
+	case c.JSON:
 		err = printJSON(in)
-	} else {
+	case in.Reachable || len(in.Errors) == 0: // else the error says it all
 		p := stdout(c.All)
 		p.Inspection(in)
 		err = p.Err()

@@ -42,6 +42,7 @@ var ErrUnseen = errors.New("the daemon did not see everything that happened")
 // Times of the demo, as it is written in the script.
 const (
 	demoPatience = 30 * time.Second        // for a fault to be seen; it comes within a poll, or with ten seconds of asking
+	demoRebuild  = 20 * time.Second        // until a mirror has filled a new drive
 	demoQuiet    = 1500 * time.Millisecond // what is shown has stood this long: more than a poll's interval
 	demoLook     = 50 * time.Millisecond
 )
@@ -55,7 +56,10 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	whole := context.WithoutCancel(ctx) // what was started is stopped in order
-	if d.dc, err = lab.Start(whole, lab.Options{}); err != nil {
+	if d.Speed <= 0 {
+		d.Speed = 1
+	}
+	if d.dc, err = lab.Start(whole, lab.Options{Rebuild: time.Duration(float64(demoRebuild) / d.Speed)}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.dc.Close()) }()
@@ -134,10 +138,6 @@ func (d *Demo) farewell() {
 
 // play runs the script.
 func (d *Demo) play(ctx context.Context) error {
-	speed := d.Speed
-	if speed <= 0 {
-		speed = 1
-	}
 	steps := d.dc.Script()
 	began := time.Now()
 	first := d.wait(ctx, func(s *api.Status) bool { return s.Settled && len(s.Groups) > 0 })
@@ -153,7 +153,7 @@ func (d *Demo) play(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Until(began.Add(time.Duration(float64(step.At) / speed)))):
+		case <-time.After(time.Until(began.Add(time.Duration(float64(step.At) / d.Speed)))):
 		}
 		if err := d.step(ctx, step, fault(steps, i)); err != nil {
 			return err

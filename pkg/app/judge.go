@@ -318,8 +318,12 @@ func (j *judge) tell(ctx context.Context, now time.Time) {
 	}
 }
 
+// level is low for what nobody is told of: one more consequence of a known cause.
 func level(c incident.Change) slog.Level {
-	if c.What == incident.Opened && c.Severity >= finding.Error {
+	switch {
+	case c.Notice == nil:
+		return slog.LevelDebug
+	case c.What == incident.Opened && c.Severity >= finding.Error:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

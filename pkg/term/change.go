@@ -40,7 +40,7 @@ func (p *Printer) changedGroups(before, after []engine.Group) bool {
 	}
 	p.rows(rows)
 	if more > 0 && !p.o.All {
-		p.Line("  and %s more", count(more, "group"))
+		p.Line("  and %s more", Count(more, "group"))
 	}
 	return len(rows) > 0
 }

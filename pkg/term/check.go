@@ -36,7 +36,7 @@ func (p *Printer) Design(r *engine.Report) (falsely bool) {
 		p.rows(rows)
 	}
 	if blind > 0 {
-		p.Line("\n%s that the model leans on will be observed by nobody.", count(blind, "thing"))
+		p.Line("\n%s that the model leans on will be observed by nobody.", Count(blind, "thing"))
 	}
 	return falsely
 }

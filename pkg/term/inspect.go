@@ -17,7 +17,7 @@ import (
 // wrong, then its parts.
 func (p *Printer) Inspection(in *api.Inspection) {
 	p.Line("%s", p.paint(strong, identity(in)+" "+verdict(in)))
-	p.Line("%s", p.paint(dim, fmt.Sprintf("%s, %s in %d ms", in.Target, count(in.Requests, "request"), in.Took)))
+	p.Line("%s", p.paint(dim, fmt.Sprintf("%s, %s in %d ms", in.Target, Count(in.Requests, "request"), in.Took)))
 	if len(in.Groups) > 0 {
 		p.Heading("Redundancy")
 		p.groups(in)
@@ -78,16 +78,16 @@ func verdict(in *api.Inspection) string {
 	case parts == 0 && groups == 0 && in.Exit() == api.NoWord:
 		return "Nothing of it could be judged."
 	case parts == 0 && groups == 0 && len(in.Errors) > 0:
-		return "Nothing is unknown of what could be read; " + count(len(in.Errors), "thing") + " could not."
+		return "Nothing is unknown of what could be read; " + Count(len(in.Errors), "thing") + " could not."
 	case parts == 0 && groups == 0:
 		return "Nothing is unknown."
 	}
 	var words []string
 	if groups > 0 {
-		words = append(words, fmt.Sprintf("%d of %s", groups, count(len(in.Groups), "group")))
+		words = append(words, fmt.Sprintf("%d of %s", groups, Count(len(in.Groups), "group")))
 	}
 	if parts > 0 {
-		words = append(words, fmt.Sprintf("%d of %s", parts, count(len(in.Components), "part")))
+		words = append(words, fmt.Sprintf("%d of %s", parts, Count(len(in.Components), "part")))
 	}
 	return "Unknown: " + strings.Join(words, ", ") + "."
 }
@@ -117,10 +117,10 @@ func spares(g *engine.Group) cell {
 	}
 	words := "no spare"
 	if *g.Spares > 0 {
-		words = count(*g.Spares, "spare")
+		words = Count(*g.Spares, "spare")
 	}
 	if g.SparesFull != nil && *g.SparesFull != *g.Spares {
-		words = fmt.Sprintf("%d of %s", *g.Spares, count(*g.SparesFull, "spare"))
+		words = fmt.Sprintf("%d of %s", *g.Spares, Count(*g.SparesFull, "spare"))
 	}
 	if g.SparesWorst != nil && *g.SparesWorst != *g.Spares {
 		words += ", at worst " + engine.Count(g.SparesWorst)
@@ -206,7 +206,7 @@ func (p *Printer) wrong(parts []component.Component) {
 	var rows [][]cell
 	for _, k := range order {
 		if list := same[k]; len(list) > fold && !p.o.All {
-			rows = append(rows, []cell{partCell(&list[0]), {string(k.kind) + "/" + locals(list), normal}, {count(len(list), string(k.kind)), dim}, {clean(k.why), normal}})
+			rows = append(rows, []cell{partCell(&list[0]), {string(k.kind) + "/" + locals(list), normal}, {Count(len(list), string(k.kind)), dim}, {clean(k.why), normal}})
 			continue
 		}
 		for _, c := range same[k] {
@@ -227,7 +227,7 @@ func (p *Printer) parts(parts []component.Component) {
 		of := parts[:n]
 		parts = parts[n:]
 		if n > 2*fold && !p.o.All {
-			rows = append(rows, []cell{{"✓ ok", good}, {string(of[0].Kind) + "/" + locals(of), normal}, {count(n, string(of[0].Kind)), dim}, {span(of), normal}})
+			rows = append(rows, []cell{{"✓ ok", good}, {string(of[0].Kind) + "/" + locals(of), normal}, {Count(n, string(of[0].Kind)), dim}, {span(of), normal}})
 			continue
 		}
 		for _, c := range of {

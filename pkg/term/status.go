@@ -66,7 +66,7 @@ func summary(s *api.Status) string {
 	say(some, "lost a spare:")
 	say(unknown, "unknown:")
 	if n := len(s.Incidents); n > 0 {
-		words = append(words, count(n, "incident")+" open")
+		words = append(words, Count(n, "incident")+" open")
 	}
 	if len(words) == 0 {
 		return "nothing is known to be wrong"
@@ -103,7 +103,7 @@ func (p *Printer) Incident(inc incident.Incident, byKey map[finding.Key]*finding
 	}
 	p.Finding(root)
 	if n := len(inc.Findings) - 1; n > 0 {
-		p.Line("    %s under it", count(n, "consequence"))
+		p.Line("    %s under it", Count(n, "consequence"))
 	}
 }
 
@@ -154,7 +154,7 @@ func (p *Printer) standing(s *api.Status) {
 	p.Heading("Standing findings")
 	p.rows(rows)
 	if blind > 0 {
-		p.Line("  %s that the model leans on and nobody observes (--all)", count(blind, "thing"))
+		p.Line("  %s that the model leans on and nobody observes (--all)", Count(blind, "thing"))
 	}
 }
 
@@ -193,7 +193,7 @@ func (p *Printer) targets(s *api.Status) {
 		case t.Silent:
 			c = cell{"? silent", warning}
 		case t.Missed > 0:
-			c = cell{"? missed " + count(t.Missed, "poll"), unsure}
+			c = cell{"? missed " + Count(t.Missed, "poll"), unsure}
 		}
 		if c.tone == good && !p.o.All {
 			continue
@@ -211,7 +211,7 @@ func (p *Printer) targets(s *api.Status) {
 		rows = append(rows, []cell{c, {t.Device, strong}, {clean(t.URL), normal}, {when, dim}, {why, normal}})
 	}
 	if len(rows) == 0 {
-		p.Line("\nAll %s answer.", count(len(s.Targets), "target"))
+		p.Line("\nAll %s answer.", Count(len(s.Targets), "target"))
 		return
 	}
 	p.Heading("Targets")
@@ -241,7 +241,7 @@ func (p *Printer) Simulation(s *engine.Simulation) {
 			p.Line("  %s", id)
 		}
 	} else if n > 0 {
-		p.Line("\n%s would stop working with it (--all)", count(n, "component"))
+		p.Line("\n%s would stop working with it (--all)", Count(n, "component"))
 	}
 }
 
@@ -256,9 +256,9 @@ func effect(s *engine.Simulation) string {
 	case len(lost) > 0:
 		return strings.Join(lost, ", ") + " would be down."
 	case len(s.Services) > 0:
-		return "nothing would be down; " + count(len(s.Services), "service") + " would have less left."
+		return "nothing would be down; " + Count(len(s.Services), "service") + " would have less left."
 	case len(s.Groups) > 0:
-		return "no service would notice; " + count(len(s.Groups), "group") + " would have less left."
+		return "no service would notice; " + Count(len(s.Groups), "group") + " would have less left."
 	}
 	return "nothing that is known would have less left."
 }

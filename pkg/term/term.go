@@ -171,7 +171,8 @@ func severityTone(s finding.Severity) tone {
 	return normal
 }
 
-func count(n int, what string) string {
+// Count is "1 device" or "3 devices".
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
