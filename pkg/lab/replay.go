@@ -47,7 +47,7 @@ func replay(rec *recording.Recording, addr string) (*Replaying, error) {
 		r.Command = "sparewatch inspect " + r.URL + " --fingerprint " + r.Redfish.Fingerprint()
 		return r, nil
 	}
-	if r.SNMP, err = ServeSNMP(addr, &Agent{Objects: NewObjects(rec.SNMP), MaxSize: 1472}); err != nil {
+	if r.SNMP, err = ServeSNMP(addr, &Agent{Objects: NewObjects(rec.SNMP), MaxSize: 65507}); err != nil {
 		return nil, err
 	}
 	r.URL = r.SNMP.URL()
