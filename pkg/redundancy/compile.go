@@ -58,11 +58,18 @@ type shape struct {
 }
 
 func (t *Tree) shape(top Ref) *shape {
-	t, top = t.tidy(top)
-	if top.constant() {
-		return &shape{tree: t, constant: top}
+	const rounds = 20 // each makes the tree smaller; one or two are common
+	for range rounds {
+		t, top = t.tidy(top)
+		if top.constant() {
+			return &shape{tree: t, constant: top}
+		}
+		t, top = t.group(top)
+		var changed bool
+		if t, top, changed = t.absorb(top); !changed {
+			break
+		}
 	}
-	t, top = t.group(top)
 	s := &shape{tree: t, number: map[int]int{}}
 	s.units, _ = t.units(top)
 	for i, u := range s.units {

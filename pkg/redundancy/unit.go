@@ -1,5 +1,7 @@
 package redundancy
 
+import "slices"
+
 // unit is a module with what is below it up to the next modules, which to it are variables like basic events.
 type unit struct {
 	root int   // node of the tree
@@ -7,6 +9,8 @@ type unit struct {
 	// gates refer to variables as refTo(i), i < len(vars), and to each other as refTo(len(vars)+j). The last one is the
 	// root. Negation of a variable that is a module is relative to its sense, see units.
 	gates []formula
+	// node of the tree, by number: those of vars, then those of gates.
+	node []int
 	// negated: the unit stands for the root's negation, which is false while nothing happens.
 	negated bool
 }
@@ -42,6 +46,7 @@ func (t *Tree) unit(root int, module, sense []bool, local []int32) unit {
 	u := unit{root: root, negated: sense[root]}
 	if t.nodes[root].kind == event {
 		u.vars = []int{root}
+		u.node = u.vars
 		return u
 	}
 	type frame struct {
@@ -90,5 +95,6 @@ func (t *Tree) unit(root int, module, sense []bool, local []int32) unit {
 	for _, n := range gates {
 		local[n] = 0
 	}
+	u.node = append(slices.Clone(u.vars), gates...)
 	return u
 }
