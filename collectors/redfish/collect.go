@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
 
@@ -13,8 +14,9 @@ type session struct {
 	target collectors.Target
 	client *client
 	tree   *tree
-	tries  int  // polls so far
-	read   bool // one of them has read the whole service
+	tries  int                // polls so far
+	read   bool               // one of them has read the whole service
+	last   *snapshot.Snapshot // what the tree was last turned into
 	now    func() time.Time
 }
 
@@ -34,14 +36,16 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries}
 	w.run(ctx)
 	s.read = s.read || w.complete && w.inside
-	snap, differ := parseTree(s.tree, s.target.Device)
-	s.tree.differ = differ
+	if w.news || s.last == nil {
+		s.last, s.tree.differ = parseTree(s.tree, s.target.Device)
+	}
+	snap := new(*s.last) // the parts are shared: nobody changes a snapshot
 	snap.Target = s.target.URL
 	snap.Reachable = w.reached
 	if !w.reached {
-		snap.Components, snap.Claims, snap.Links = nil, nil, nil
+		snap.Components, snap.Claims, snap.Links = []component.Component{}, []snapshot.Claim{}, []component.Link{}
 	}
-	snap.Errors = append(w.errors, snap.Errors...)
+	snap.Errors = append(append([]snapshot.Error{}, w.errors...), snap.Errors...)
 	bound(snap, s.client.target.Limits.Components)
 	snap.At = s.now()
 	snap.Took = snap.At.Sub(start)
@@ -62,22 +66,22 @@ func bound(s *snapshot.Snapshot, components int) {
 		Error: "it shows more components than one snapshot may hold; the rest was dropped",
 	})
 	s.Components = s.Components[:components]
-	kept := map[string]bool{}
+	kept := map[component.ID]bool{}
 	for _, c := range s.Components {
-		kept[string(c.ID)] = true
+		kept[c.ID] = true
 	}
-	links := s.Links[:0]
+	links := []component.Link{}
 	for _, l := range s.Links {
-		if kept[string(l.From)] && kept[string(l.To)] {
+		if kept[l.From] && kept[l.To] {
 			links = append(links, l)
 		}
 	}
 	s.Links = links
-	claims := s.Claims[:0]
+	claims := []snapshot.Claim{}
 	for _, c := range s.Claims {
-		whole := c.Carries == "" || kept[string(c.Carries)]
+		whole := c.Carries == "" || kept[c.Carries]
 		for _, m := range c.Members {
-			whole = whole && kept[string(m)]
+			whole = whole && kept[m]
 		}
 		if whole {
 			claims = append(claims, c)

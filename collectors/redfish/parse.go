@@ -731,7 +731,7 @@ func fill(to *string, s string) {
 
 // snapshot writes down what was put together.
 func (b *builder) snapshot() *snapshot.Snapshot {
-	s := &snapshot.Snapshot{Collector: Name, Errors: b.errors}
+	s := &snapshot.Snapshot{Collector: Name, Components: []component.Component{}, Claims: []snapshot.Claim{}, Links: []component.Link{}, Errors: b.errors}
 	b.uniqueAliases()
 	b.inOrder()
 	for _, p := range b.parts {
@@ -743,6 +743,7 @@ func (b *builder) snapshot() *snapshot.Snapshot {
 			p.Why = "the service gives no reason"
 		}
 		p.Why = shorten(p.Why, 600)
+		p.fillIn()
 		s.Components = append(s.Components, p.Component)
 	}
 	seen := map[component.Link]bool{}
@@ -755,6 +756,19 @@ func (b *builder) snapshot() *snapshot.Snapshot {
 	}
 	s.Claims = b.writeClaims()
 	return s
+}
+
+// fillIn makes what is empty empty and not missing, so that it is written so.
+func (p *part) fillIn() {
+	if p.Aliases == nil {
+		p.Aliases = []string{}
+	}
+	if p.Attributes == nil {
+		p.Attributes = map[string]string{}
+	}
+	if p.Readings == nil {
+		p.Readings = []component.Reading{}
+	}
 }
 
 // inOrder sorts the parts as people look for them: by kind, as the kinds first came up, and by number.

@@ -298,11 +298,11 @@ func (b *builder) take(c *chassis, list []*claim, link string) {
 // same it is said once, with both sources.
 func (b *builder) writeClaims() []snapshot.Claim {
 	b.claims = mergeClaims(b.claims)
-	var out []snapshot.Claim
+	out := []snapshot.Claim{}
 	taken := map[string]string{} // local id -> the members that it stands for
 	names := map[string]string{} // the members -> local id
 	for _, c := range b.claims {
-		s := snapshot.Claim{Kind: c.kind, State: c.state, Needed: c.needed, Designed: c.designed, Raw: c.raw, Why: shorten(c.why, 600)}
+		s := snapshot.Claim{Kind: c.kind, Members: []component.ID{}, State: c.state, Needed: c.needed, Designed: c.designed, Raw: c.raw, Why: shorten(c.why, 600)}
 		for _, m := range c.members {
 			s.Members = append(s.Members, m.ID)
 		}

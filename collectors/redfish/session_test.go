@@ -239,11 +239,11 @@ func TestFastPollSeesWhatChanges(t *testing.T) {
 			t.Errorf("expand %v: drive/2 %s, volume/1 %s", expand, d.Condition, v.Condition)
 		}
 		set(st+"/Drives/1", "/FailurePredicted", true) // nothing sums this up: it is seen when its turn comes
-		for i := range 14 {
+		for i := range 18 {
 			if condition(t, poll(t, s, collectors.Fast), "drive/1").Predicted {
 				break
-			} else if i == 13 {
-				t.Errorf("expand %v: a drive that fails soon was not seen in 14 polls", expand)
+			} else if i == 17 {
+				t.Errorf("expand %v: a drive that fails soon was not seen in 18 polls", expand)
 			}
 		}
 		set("/redfish/v1/Systems/1", "/PowerState", "Off")
@@ -260,7 +260,7 @@ func TestPulledDrive(t *testing.T) {
 	noErrors(t, poll(t, s, collectors.Full))
 	bmc.Resources.Delete(st + "/Drives/2") // the storage still lists it
 	var c component.Component
-	for range 14 {
+	for range 18 {
 		c = condition(t, poll(t, s, collectors.Fast), "drive/2")
 	}
 	if c.Condition != component.Unknown || !strings.Contains(c.Why, "404") {

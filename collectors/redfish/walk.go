@@ -3,9 +3,12 @@ package redfish
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -22,8 +25,11 @@ type entry struct {
 	body value
 	etag string
 	// inside is the collection whose answer brought this resource too; "" where it is read by itself.
-	inside string
-	query  string // with which it was read ("?$expand=...")
+	inside  string
+	link    string // as the service wrote it
+	chassis string // that the way led through
+	sum     uint64 // of the answer's bytes
+	query   string // with which it was read ("?$expand=...")
 	// stale: this poll wanted to read it and could not, so body is of an earlier time; why says what happened.
 	// gone: the service has had it, or lists it, and answers that there is no such thing.
 	stale, gone bool
@@ -97,7 +103,7 @@ const (
 	maxPages  = 64  // of one collection
 	maxPath   = 512 // bytes
 	maxErrors = 50
-	round     = 12 // Fast polls in which every resource has had its turn
+	round     = 16 // Fast polls in which every resource has had its turn
 
 	rootPath = "/redfish/v1"
 )
@@ -114,6 +120,7 @@ type walk struct {
 	complete bool // the walk came to its end
 	ended    bool // no more requests in this poll
 	denied   bool // a resource was refused
+	news     bool // something is not as it was at the end of the last poll
 	turn     map[string]bool
 	changed  map[string]bool // chassis whose older form of power or thermal changed in this poll
 
@@ -134,14 +141,17 @@ func (w *walk) run(ctx context.Context) {
 	if w.scope == collectors.Fast {
 		w.turn = w.tree.oldest()
 	}
+	if w.scope == collectors.Fast {
+		w.fetch(ctx, w.certain())
+	}
 	seen := map[string]bool{rootPath: true}
 	level := []item{{ref: ref{link: rootPath, role: rRoot}, path: rootPath}}
 	for depth := 0; len(level) > 0 && depth < maxLevels; depth++ {
 		level = w.visit(ctx, level, seen)
 	}
 	w.complete = w.reached && !w.ended
-	if w.scope == collectors.Full && w.complete {
-		w.tree.forget(seen)
+	if w.scope == collectors.Full && w.complete && w.tree.forget(seen) {
+		w.news = true
 	}
 	if !w.reached && len(w.errors) == 0 && !w.ended { // nothing was due: is it there at all?
 		w.read(ctx, item{ref: ref{link: rootPath, role: rRoot}, path: rootPath})
@@ -149,6 +159,21 @@ func (w *walk) run(ctx context.Context) {
 	if w.denied && !w.inside {
 		w.reached = false // the root is open to everybody; nothing behind the login was read
 	}
+}
+
+// certain lists what a Fast poll reads whatever it finds, so that it can be asked for without waiting for the way there.
+func (w *walk) certain() []item {
+	var out []item
+	for _, p := range slices.Sorted(maps.Keys(w.tree.entries)) {
+		e := w.tree.entries[p]
+		if e.link == "" || paces[e.role] == slowly && !e.stale {
+			continue
+		}
+		if it := (item{ref: ref{link: e.link, role: e.role, many: e.many}, path: p, chassis: e.chassis}); w.due(it) {
+			out = append(out, it)
+		}
+	}
+	return out
 }
 
 // oldest picks the resources whose turn it is in a Fast poll.
@@ -179,12 +204,14 @@ func (t *tree) oldest() map[string]bool {
 }
 
 // forget drops what a whole walk has not come across any more.
-func (t *tree) forget(seen map[string]bool) {
+func (t *tree) forget(seen map[string]bool) (any bool) {
 	for p := range t.entries {
 		if !seen[p] {
 			delete(t.entries, p)
+			any = true
 		}
 	}
+	return any
 }
 
 // visit reads one level of resources, two at once, and returns the next. Where a chassis has power or thermal in both
@@ -376,6 +403,11 @@ func (w *walk) read(ctx context.Context, it item) {
 		w.keep(it)
 		return
 	}
+	sum := maphash.Bytes(seed, a.body)
+	if e != nil && e.sum == sum && e.query == query && !e.gone && !e.many {
+		w.keep(it) // word for word as it was
+		return
+	}
 	body, err := parseJSON(a.body)
 	if err != nil {
 		w.miss(it, failed(snapshot.ClassGarbage, err.Error()), false)
@@ -399,8 +431,10 @@ func (w *walk) read(ctx context.Context, it item) {
 			return
 		}
 	}
-	w.store(it, body, a.etag, query)
+	w.store(it, body, sum, a.etag, query)
 }
+
+var seed = maphash.MakeSeed()
 
 // address is where an item is read: as the service wrote it, since some insist on the slash at the end.
 func address(it item, query string) string {
@@ -510,10 +544,12 @@ func (w *walk) keep(it item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.tree.entries[it.path]
+	w.news = w.news || e.stale
 	e.poll, e.stale, e.why = w.poll, false, ""
 	w.inside = w.inside || it.role != rRoot
 	for _, m := range w.tree.entries {
 		if m.inside == it.path {
+			w.news = w.news || m.stale
 			m.poll, m.stale, m.why = w.poll, false, ""
 		}
 	}
@@ -521,10 +557,10 @@ func (w *walk) keep(it item) {
 }
 
 // store takes in a resource, and those that came inside it.
-func (w *walk) store(it item, body value, etag, query string) {
+func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.reached = true
+	w.reached, w.news = true, true
 	if it.role == rRoot {
 		w.client.sessionsAt(localPath(body.at("Links", "Sessions").link()))
 	} else {
@@ -539,7 +575,9 @@ func (w *walk) store(it item, body value, etag, query string) {
 			w.changed[it.path] = true
 		}
 	}
-	w.tree.entries[it.path] = &entry{path: it.path, role: it.role, many: it.many, body: body, etag: etag, query: query, poll: w.poll}
+	w.tree.entries[it.path] = &entry{
+		path: it.path, role: it.role, many: it.many, body: body, sum: sum, etag: etag, query: query, poll: w.poll, link: it.link, chassis: it.chassis,
+	}
 	if !it.many {
 		return
 	}
@@ -568,7 +606,7 @@ func (w *walk) embedded(v value, from item) bool {
 	if old := w.tree.entries[p]; old != nil && states(old.body) != states(v) {
 		w.changed[p] = true
 	}
-	w.tree.entries[p] = &entry{path: p, role: from.role, body: v, inside: from.path, poll: w.poll}
+	w.tree.entries[p] = &entry{path: p, role: from.role, body: v, inside: from.path, poll: w.poll, link: v.link(), chassis: from.chassis}
 	for _, s := range steps[from.role] {
 		inner := v.at(s.names...)
 		list := []value{inner}
@@ -577,9 +615,9 @@ func (w *walk) embedded(v value, from item) bool {
 		}
 		for _, l := range list {
 			if s.many {
-				w.embeddedCollection(l, item{ref: ref{role: s.role}, path: from.path})
+				w.embeddedCollection(l, item{ref: ref{role: s.role}, path: from.path, chassis: from.chassis})
 			} else {
-				w.embedded(l, item{ref: ref{role: s.role}, path: from.path})
+				w.embedded(l, item{ref: ref{role: s.role}, path: from.path, chassis: from.chassis})
 			}
 		}
 	}
@@ -618,16 +656,18 @@ func (w *walk) miss(it item, f *failure, quiet bool) {
 		}
 		// A link that ends in nothing, or a part that was pulled: an answer, not an error.
 		if e == nil {
-			e = &entry{path: it.path, role: it.role, many: it.many}
+			e = &entry{path: it.path, role: it.role, many: it.many, link: it.link, chassis: it.chassis}
 			w.tree.entries[it.path] = e
 		}
 		if !e.gone && e.body.kind == object {
 			w.tree.rescan = true
 		}
+		w.news = w.news || !e.gone
 		e.gone, e.stale, e.why, e.poll = true, false, f.said, w.poll
 		return
 	}
 	if e != nil {
+		w.news = true
 		e.stale, e.why = true, f.said
 	}
 	if f.final || w.client.hopeless() {
