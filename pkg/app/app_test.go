@@ -208,3 +208,109 @@ func TestDaemon(t *testing.T) {
 		t.Errorf("people were told %v, want %v", got, want)
 	}
 }
+
+// TestReload: another configuration takes the place of the present one; what is known and open stays, and nobody is
+// told again.
+func TestReload(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a datacenter")
+	}
+	hook := newReceiver(t)
+	s := newSite(t, fmt.Sprintf("notify:\n  - {name: hook, kind: webhook, url: %q}\n", hook.URL))
+	a, stop := s.daemon()
+	until(t, a, "a first look", func(st *api.Status) bool { return st.Settled && len(st.Groups) > 0 })
+	if err := s.dc.PullSupply("srv-103", 2); err != nil {
+		t.Fatal(err)
+	}
+	opened := until(t, a, "the incident", func(st *api.Status) bool { return len(st.Incidents) == 1 }).Incidents[0].ID
+	until(t, a, "the notification", func(*api.Status) bool { return len(hook.all()) == 1 })
+
+	was := s.dc.Config()
+	moved := strings.Replace(was, "site: lab", "site: other", 1)
+	s.write("lab.yaml", moved)
+	if err := a.Reload(t.Context(), s.load()); err == nil || !strings.Contains(err.Error(), "restart") {
+		t.Errorf("a new site's name: %v", err)
+	}
+	s.write("lab.yaml", was+"  - {name: mail, tier: 1, needs: srv-103}\n")
+	if err := a.Reload(t.Context(), s.load()); err != nil {
+		t.Fatal(err)
+	}
+	st := a.Status()
+	if len(st.Incidents) != 1 || st.Incidents[0].ID != opened || group(st, "srv-103/group/psu").State != engine.Lost {
+		t.Errorf("right after the reload: incidents %+v, group %+v", st.Incidents, group(st, "srv-103/group/psu"))
+	}
+	st = until(t, a, "the new service", func(st *api.Status) bool { return st.Settled && len(st.Services) == 4 })
+	if len(st.Incidents) != 1 || st.Incidents[0].ID != opened {
+		t.Errorf("after the reload: %+v", st.Incidents)
+	}
+	if err := s.dc.InsertSupply("srv-103", 2); err != nil {
+		t.Fatal(err)
+	}
+	until(t, a, "the end", func(st *api.Status) bool { return len(st.Incidents) == 0 })
+	until(t, a, "the all-clear", func(*api.Status) bool {
+		return strings.HasPrefix(strings.Join(hook.all(), ","), "trigger") && strings.Contains(strings.Join(hook.all(), ","), "resolve")
+	})
+	stop()
+	for _, told := range hook.all() {
+		if !strings.HasSuffix(told, string(opened)) {
+			t.Errorf("people were told of another incident: %v", hook.all())
+		}
+	}
+}
+
+// TestStartErrors: what is in the way of a start is said, and nothing stays behind.
+func TestStartErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a datacenter")
+	}
+	s := newSite(t, "")
+	a, _ := s.daemon()
+	second, err := New(Options{Config: s.load()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "uses the folder") {
+		t.Errorf("a second daemon on the same state: %v", err)
+	}
+	cfg := *s.load()
+	cfg.Web.Listen = strings.TrimPrefix(a.URL(), "http://")
+	third, err := New(Options{Config: &cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := third.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "choose another address") {
+		t.Errorf("a second daemon on the same address: %v", err)
+	}
+}
+
+// TestQuestions: simulate and gate are answered by the engine that is running, and a wrong name is said to be one.
+func TestQuestions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a datacenter")
+	}
+	s := newSite(t, "")
+	a, stop := s.daemon()
+	until(t, a, "a first look", func(st *api.Status) bool { return st.Settled && len(st.Groups) > 0 })
+	c := api.Client{URL: a.URL()}
+	sim, err := c.Simulate(t.Context(), []string{"feed-a"})
+	if err != nil || len(sim.Groups) < 11 {
+		t.Errorf("simulate: %+v, %v", sim, err)
+	}
+	gate, err := c.Gate(t.Context(), []string{"srv-104"}, false)
+	if err != nil || gate.Verdict != 1 {
+		t.Errorf("gate: %+v, %v", gate, err)
+	}
+	if _, err := c.Simulate(t.Context(), []string{"nobody"}); err == nil || !strings.Contains(err.Error(), `nothing is called "nobody"`) {
+		t.Error(err)
+	}
+	if code, text := get(t, a.URL()+"/probe?target=srv-101"); code != 200 || !strings.Contains(text, "sparewatch_component_condition") {
+		t.Errorf("/probe: %d %s", code, text)
+	}
+	if code, _ := get(t, a.URL()+"/healthz"); code != 200 {
+		t.Errorf("/healthz: %d", code)
+	}
+	stop()
+	if _, err := a.Simulate(t.Context(), []string{"feed-a"}); err == nil {
+		t.Error("a stopped daemon answers")
+	}
+}

@@ -14,13 +14,13 @@ type tasks struct {
 }
 
 // start runs a task until the returned function is called, which waits for its end. A task ends when its context is
-// done; one that ends before is a failure of the daemon.
+// done, or with nil when it has nothing to do; one that ends before with an error is a failure of the daemon.
 func (t *tasks) start(name string, run func(context.Context) error) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		err := run(ctx)
-		if ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("the %s ended by itself: %w", name, err)
 			t.log.Error("a task ended by itself", "task", name, "error", err)
 			select {
