@@ -23,6 +23,8 @@ type compiled struct {
 	vars  []variable // by level
 	nodes []bnode    // nodes[0] is the terminal; others come after their children
 	root  bref
+	// threshold: the function is that at least so many variables hold, which would take too many nodes; 0: it is nodes'
+	threshold int32
 	// monotone: the unit is written without negations
 	monotone bool
 	// ordering that won, and how many nodes were made with it
@@ -117,6 +119,9 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 	const dear = 1 << 16
 	u := &s.units[unit]
 	_, monotone := u.polarities()
+	if k, ok := u.threshold(); ok && int(k)*(len(u.vars)-int(k)+1) > budget/4 {
+		return compiled{vars: s.variables(u, identity(len(u.vars))), threshold: k, monotone: true}, nil
+	}
 	race := make([]contender, len(orderings))
 	for i, o := range orderings {
 		race[i].ordering = o

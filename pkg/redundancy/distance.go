@@ -51,6 +51,9 @@ func (d *distances) unit(u *compiled, cost func(event int) int32) int32 {
 			d.level = append(d.level, cost(int(v)))
 		}
 	}
+	if u.threshold > 0 {
+		return int32(min(cheapest(d.level, int(u.threshold)), far))
+	}
 	d.nodes = append(d.nodes[:0], reach{0, far})
 	of := func(f bref) reach {
 		r := d.nodes[f>>1]

@@ -1,6 +1,7 @@
 package redundancy
 
 import (
+	"math/big"
 	"slices"
 	"testing"
 )
@@ -49,7 +50,7 @@ func TestDepth(t *testing.T) {
 }
 
 func TestWidth(t *testing.T) {
-	for _, need := range []int{1, 2, large - 2, large - 1, large} {
+	for _, need := range []int{1, 2, large / 2, large - 2, large - 1, large} {
 		var b Builder
 		var of []Node
 		for range large {
@@ -69,10 +70,59 @@ func TestWidth(t *testing.T) {
 		if got := len(l.SPOFs(nil, top)[0]); got != want {
 			t.Errorf("need %d: %d SPOFs", need, got)
 		}
-		spares := NewSolver(s).Spares(Question{Top: top, Order: 4})
-		if spares.N != min(4, large-need) || spares.AtLeast != (large-need > 3) {
-			t.Errorf("need %d: %+v", need, spares)
+		v := NewSolver(s)
+		if got := v.Spares(Question{Top: top}); got != (Spares{N: large - need}) {
+			t.Errorf("need %d: %+v", need, got)
 		}
+		l.SetFailed(of[7], true)
+		if got := v.Spares(Question{Top: top, Failed: l.Failed}); got != (Spares{N: large - need - 1}) {
+			t.Errorf("need %d, one failed: %+v", need, got)
+		}
+		cuts := v.MinCuts(Question{Top: top, Order: 3})
+		wantCuts := int64(0)
+		if large-need < 3 {
+			wantCuts = new(big.Int).Binomial(large, int64(large-need+1)).Int64()
+		}
+		if got := cuts.Count().Int64(); !cuts.Exact || got != wantCuts {
+			t.Errorf("need %d: %d minimal cut sets up to order 3, want %d, exact %v", need, got, wantCuts, cuts.Exact)
+		}
+	}
+}
+
+// A ladder: each rung works as long as the next one or its own spare does. Modules nest 100,000 deep, and minimal cut
+// sets have every order.
+func TestLadder(t *testing.T) {
+	var b Builder
+	top := b.Add()
+	for range large {
+		next := b.Add()
+		b.Require(next, 1, top, b.Add())
+		top = next
+	}
+	s, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := NewLive(s)
+	if got := l.SPOFs(nil, top)[0]; len(got) != 1 {
+		t.Errorf("%d SPOFs", len(got))
+	}
+	v := NewSolver(s)
+	q := Question{Top: top, MayFail: func(n Node) bool { return n != top }}
+	if got := v.Spares(q); got != (Spares{N: 1}) {
+		t.Errorf("spares %+v", got)
+	}
+	cuts := v.MinCuts(Question{Top: top})
+	if got := cuts.Count().Int64(); !cuts.Exact || got != large+1 {
+		t.Errorf("%d minimal cut sets, exact %v", got, cuts.Exact)
+	}
+	for i := range cuts.All() {
+		if len(i) == 20 {
+			break
+		}
+	}
+	if p := NewForest(s, []Node{top}, 0).NewGauge(l, nil, func(Node) float64 { return 1e-3 }); !p.Spares(top).Known() {
+		t.Error("spares not known")
 	}
 }
 

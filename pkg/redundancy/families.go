@@ -9,6 +9,8 @@ import (
 // variables are basic events and other units. A variable that is a unit stands for each of that unit's sets in turn.
 type families struct {
 	units []family // those that others stand on first; the last is the top
+	least int      // elements of the smallest set; none if there is no set
+	most  int      // elements of the largest set
 	order int      // sets of more elements than this don't count
 }
 
@@ -75,19 +77,34 @@ func (p polynomial) times(q polynomial, order int) polynomial {
 	if len(p) == 0 || len(q) == 0 {
 		return nil
 	}
+	if p.terms() > q.terms() {
+		p, q = q, p
+	}
 	product := make(polynomial, min(len(p)+len(q)-1, order+1))
 	var term big.Int
 	for i := range product {
 		product[i] = new(big.Int)
 	}
 	for i, a := range p {
-		for j, b := range q {
-			if i+j < len(product) && a.Sign() != 0 && b.Sign() != 0 {
+		if a.Sign() == 0 {
+			continue
+		}
+		for j, b := range q[:min(len(q), max(0, len(product)-i))] {
+			if b.Sign() != 0 {
 				product[i+j].Add(product[i+j], term.Mul(a, b))
 			}
 		}
 	}
 	return product
+}
+
+// terms is the number of coefficients other than 0.
+func (p polynomial) terms() int {
+	n := 0
+	for _, a := range p {
+		n += a.Sign()
+	}
+	return n
 }
 
 // shift is p times q where q is one set of one element.
@@ -101,7 +118,7 @@ func (p polynomial) shift(order int) polynomial {
 	return shifted[:min(len(shifted), order+1)]
 }
 
-// countByOrder is the number of sets with 0, 1, 2 ... elements.
+// countByOrder is the number of sets with 0, 1, 2 ... elements. The work grows with nodes times orders.
 func (fs families) countByOrder() polynomial {
 	one := polynomial{big.NewInt(1)}
 	units := make([]polynomial, len(fs.units))
@@ -117,6 +134,11 @@ func (fs families) countByOrder() polynomial {
 			}
 			counts[i+2] = counts[n.lo].plus(hi)
 		}
+		for _, v := range f.vars {
+			if below, is := v.unit(); is {
+				units[below] = nil // nobody else stands on it
+			}
+		}
 		units[u] = counts[f.root]
 	}
 	count := units[len(units)-1]
@@ -126,35 +148,54 @@ func (fs families) countByOrder() polynomial {
 	return count
 }
 
+// count is the number of sets, if none is beyond the order.
+func (fs families) count() *big.Int {
+	units := make([]*big.Int, len(fs.units))
+	for u, f := range fs.units {
+		counts := make([]*big.Int, len(f.nodes)+2)
+		counts[zempty], counts[zunit] = new(big.Int), big.NewInt(1)
+		for i, n := range f.nodes {
+			count := counts[n.hi]
+			if below, is := f.vars[n.level].unit(); is {
+				count = new(big.Int).Mul(count, units[below])
+			}
+			counts[i+2] = new(big.Int).Add(counts[n.lo], count)
+		}
+		units[u] = counts[f.root]
+	}
+	return units[len(units)-1]
+}
+
 // sizes are those of the smallest and the largest set of a family; least is more than most if there is none.
 type sizes struct{ least, most int }
 
+const none = 1 << 30
+
 func (fs families) sizes() [][]sizes {
-	const none = 1 << 30
-	bySet := make([][]sizes, len(fs.units))
-	for u, f := range fs.units {
-		size := make([]sizes, len(f.nodes)+2)
-		size[zempty] = sizes{none, -none}
-		for i, n := range f.nodes {
-			taken := sizes{1, 1}
-			if below, is := f.vars[n.level].unit(); is {
-				taken = bySet[below][fs.units[below].root]
-			}
-			lo, hi := size[n.lo], size[n.hi]
-			size[i+2] = sizes{
-				least: min(lo.least, hi.least+taken.least, none),
-				most:  max(lo.most, hi.most+taken.most, -none),
-			}
-		}
-		bySet[u] = size
+	bySet := make([][]sizes, 0, len(fs.units))
+	for u := range fs.units {
+		bySet = append(bySet, fs.sizesOf(u, bySet))
 	}
 	return bySet
 }
 
-// least is the number of elements in the smallest set; more than any order if there is none.
-func (fs families) least() int {
-	top := len(fs.units) - 1
-	return fs.sizes()[top][fs.units[top].root].least
+// sizesOf are those of a unit's families, given those of the units before it.
+func (fs families) sizesOf(u int, before [][]sizes) []sizes {
+	f := &fs.units[u]
+	size := make([]sizes, len(f.nodes)+2)
+	size[zempty] = sizes{none, -none}
+	for i, n := range f.nodes {
+		taken := sizes{1, 1}
+		if below, is := f.vars[n.level].unit(); is {
+			taken = before[below][fs.units[below].root]
+		}
+		lo, hi := size[n.lo], size[n.hi]
+		size[i+2] = sizes{
+			least: min(lo.least, hi.least+taken.least, none),
+			most:  max(lo.most, hi.most+taken.most, -none),
+		}
+	}
+	return size
 }
 
 // pending is a family from which a set is still to be chosen, and what is to be chosen from after it.

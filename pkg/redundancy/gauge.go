@@ -1,5 +1,7 @@
 package redundancy
 
+import "math"
+
 // Gauge keeps the spares of every top of a Forest up to date while nodes of a Live fail and are repaired, and the
 // probability of their being down. After each change only the modules with what changed, and those that stand on a
 // module of which the answer changed, are looked at again. Several may stand on one Forest and one Live, one for each
@@ -85,7 +87,7 @@ func (g *Gauge) chanceOf(u *compiled) chance {
 		return g.p(Node(component))
 	}, g.chance)
 	g.nodes = u.chances(g.nodes[:0], g.level)
-	return g.nodes[u.root>>1].of(u.root)
+	return u.chanceFrom(g.nodes)
 }
 
 // Update takes in that n was set failed, or no longer failed, in the Live; it must be called after each such change,
@@ -181,5 +183,5 @@ func (g *Gauge) Probability(top Node) (p float64, known bool) {
 	case u == noUnit:
 		return 0, true
 	}
-	return g.chance[u].holds, true
+	return g.chance[u].holds, !math.IsNaN(g.chance[u].holds)
 }

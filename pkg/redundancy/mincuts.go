@@ -36,12 +36,12 @@ func (t *Tree) MinCuts(top Ref, order, budget int) *Cuts {
 	if s.units == nil || s.constant == True {
 		return constantCuts(s.constant)
 	}
-	cuts := &Cuts{ExactUpTo: 0, sets: families{units: []family{{}}}} // top is not true by itself
+	cuts := &Cuts{ExactUpTo: 0, sets: families{units: []family{{}}, least: none}} // top is not true by itself
 	if fs, ok := s.families(order, budget); ok {
 		cuts.sets, cuts.ExactUpTo, cuts.Exact = fs, order, true
 		return cuts
 	}
-	for k := 1; k < order; k++ {
+	for k := 1; k <= min(order-1, s.tree.events); k++ {
 		fs, ok := s.families(k, budget)
 		if !ok {
 			break
@@ -52,16 +52,17 @@ func (t *Tree) MinCuts(top Ref, order, budget int) *Cuts {
 }
 
 func constantCuts(top Ref) *Cuts {
-	c := &Cuts{Exact: true, ExactUpTo: AnyOrder, sets: families{units: []family{{root: zempty}}}}
+	sets := families{units: []family{{root: zempty}}, least: none, order: AnyOrder}
 	if top == True {
-		c.sets.units[0].root = zunit
+		sets.units[0].root, sets.least = zunit, 0
 	}
-	return c
+	return &Cuts{Exact: true, ExactUpTo: AnyOrder, sets: sets}
 }
 
 // families finds the minimal sets of at most order of all units, unless one takes more than budget.
 func (s *shape) families(order, budget int) (families, bool) {
 	fs := families{order: order}
+	var bySet [][]sizes
 	least := make([]int32, len(s.units)) // elements in the smallest set of a unit
 	for i := range s.units {
 		f, ok := s.family(i, int32(order), least, budget)
@@ -69,7 +70,10 @@ func (s *shape) families(order, budget int) (families, bool) {
 			return families{}, false
 		}
 		fs.units = append(fs.units, f)
-		least[i] = int32(min(fs.sizes()[i][f.root].least, AnyOrder))
+		bySet = append(bySet, fs.sizesOf(i, bySet))
+		size := bySet[i][f.root]
+		least[i] = int32(size.least)
+		fs.least, fs.most = size.least, size.most
 	}
 	return fs, true
 }
@@ -77,9 +81,6 @@ func (s *shape) families(order, budget int) (families, bool) {
 func (s *shape) family(i int, order int32, least []int32, budget int) (family, bool) {
 	u := &s.units[i]
 	weigh := func(vars []variable) []int32 {
-		if order == AnyOrder {
-			return nil
-		}
 		weight := make([]int32, len(vars))
 		for level, v := range vars {
 			weight[level] = 1
@@ -90,8 +91,8 @@ func (s *shape) family(i int, order int32, least []int32, budget int) (family, b
 		return weight
 	}
 	if order < 8 {
-		for _, o := range []int{0, 1} {
-			ord := orderings[o].of(u)
+		for _, o := range orderings[:2] {
+			ord := o.of(u)
 			vars := s.variables(u, ord)
 			if f, ok := u.family(ord, vars, weigh(vars), order, budget); ok {
 				return f, true
@@ -99,8 +100,13 @@ func (s *shape) family(i int, order int32, least []int32, budget int) (family, b
 		}
 	}
 	c, err := s.compile(i, budget)
-	if err != nil {
+	switch {
+	case err != nil:
 		return family{}, false
+	case c.threshold > 0: // too many sets, if there are any
+		return family{}, cheapest(weigh(c.vars), int(c.threshold)) > int(order)
+	case order == AnyOrder:
+		return c.minimalSets(order, nil, budget)
 	}
 	return c.minimalSets(order, weigh(c.vars), budget)
 }
@@ -111,6 +117,9 @@ func (u *unit) family(ord []int32, vars []variable, weight []int32, order int32,
 	needed, coherent := u.polarities()
 	if !coherent {
 		return family{}, false
+	}
+	if k, ok := u.threshold(); ok && cheapest(weight, int(k)) > int(order) {
+		return family{}, true
 	}
 	z := newZBDD(budget, 8*len(ord))
 	z.weight = weight
@@ -169,6 +178,9 @@ func (c *Cuts) Down() bool { return c.sets.units[len(c.sets.units)-1].root == zu
 
 // Count is the number of minimal cut sets.
 func (c *Cuts) Count() *big.Int {
+	if c.sets.most <= c.sets.order {
+		return c.sets.count()
+	}
 	all := new(big.Int)
 	for _, n := range c.ByOrder() {
 		all.Add(all, n)
@@ -177,7 +189,7 @@ func (c *Cuts) Count() *big.Int {
 }
 
 // ByOrder is the number of minimal cut sets of order 0, 1, 2 ... up to the largest there is. Order 0 is 1 only when it
-// is down already.
+// is down already. The work grows with the size of the diagrams times the largest order.
 func (c *Cuts) ByOrder() []*big.Int { return c.sets.countByOrder() }
 
 // All are the minimal cut sets, those of lower order first, each sorted by node. The slice is the caller's.

@@ -1,6 +1,9 @@
 package redundancy
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Importance says how much a basic event matters to the top event, whose probability is P. All are exact, without the
 // rare-event approximation. For a tree that is not coherent they may be negative.
@@ -26,7 +29,8 @@ func (c chance) of(f bref) chance {
 	return c
 }
 
-// Probability is the probability of the formula, exactly, the events being independent; p gives theirs by number.
+// Probability is the probability of the formula, exactly, the events being independent; p gives theirs by number. It is
+// NaN where some k of n is too large to be worked out, n times k being some millions.
 func (c *Compiled) Probability(p func(event int) float64) float64 {
 	_, units := c.chances(p)
 	return c.topChance(units)
@@ -51,13 +55,16 @@ func (c *Compiled) chances(p func(event int) float64) (nodes [][]chance, units [
 	for i := range c.units {
 		u := &c.units[i]
 		nodes[i] = u.chances(nil, u.chancesByLevel(nil, p, units))
-		units[i] = nodes[i][u.root>>1].of(u.root)
+		units[i] = u.chanceFrom(nodes[i])
 	}
 	return nodes, units
 }
 
 // chances appends those of the unit's nodes to an empty slice.
 func (u *compiled) chances(nodes []chance, level []chance) []chance {
+	if u.threshold > 0 {
+		return nodes
+	}
 	nodes = append(slices.Grow(nodes, len(u.nodes)), chance{1, 0})
 	for _, at := range u.nodes[1:] {
 		lo, hi, v := nodes[at.lo>>1].of(at.lo), nodes[at.hi>>1].of(at.hi), level[at.level]
@@ -67,6 +74,14 @@ func (u *compiled) chances(nodes []chance, level []chance) []chance {
 		})
 	}
 	return nodes
+}
+
+// chanceFrom is the unit's, from those of its nodes.
+func (u *compiled) chanceFrom(nodes []chance) chance {
+	if u.threshold > 0 {
+		return chance{math.NaN(), math.NaN()}
+	}
+	return nodes[u.root>>1].of(u.root)
 }
 
 // chancesByLevel appends those of the unit's variables to an empty slice.
@@ -108,7 +123,7 @@ func (c *Compiled) Importances(p func(event int) float64) (probability float64, 
 	for e := range byEvent {
 		x := &byEvent[e]
 		x.Achievement = 1
-		if probability > 0 {
+		if probability != 0 {
 			x.FussellVesely = p(e) * x.Birnbaum / probability
 			x.Achievement = 1 + (1-p(e))*x.Birnbaum/probability
 		}
@@ -120,6 +135,12 @@ func (c *Compiled) Importances(p func(event int) float64) (probability float64, 
 // probability to come by it.
 func (u *compiled) slopes(nodes []chance, level []chance) []float64 {
 	slopes := make([]float64, len(u.vars))
+	if u.threshold > 0 {
+		for l := range slopes {
+			slopes[l] = math.NaN()
+		}
+		return slopes
+	}
 	visits := make([][2]float64, len(u.nodes)) // plain and negated
 	visits[u.root>>1][u.root&1] = 1
 	for n := len(u.nodes) - 1; n > 0; n-- {

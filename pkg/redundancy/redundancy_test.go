@@ -382,28 +382,52 @@ func TestManyCuts(t *testing.T) {
 }
 
 func TestBudgetEndsHonestly(t *testing.T) {
+	// Of twenty members in a ring eleven are needed; each leans on two of twenty components, its own and the next one's.
 	var b Builder
-	var of []Node
+	var components, members []Node
 	for range 20 {
-		of = append(of, b.Add())
+		components = append(components, b.Add())
+	}
+	for i := range components {
+		members = append(members, b.AddGate())
+		b.RequireAll(members[i], components[i], components[(i+1)%20])
 	}
 	top := b.AddGate()
-	b.Require(top, 11, of...)
+	b.Require(top, 11, members...)
 	s, err := b.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := NewSolver(s)
 	all := v.MinCuts(Question{Top: top})
-	if want := new(big.Int).Binomial(20, 10); !all.Exact || all.Count().Cmp(want) != 0 {
-		t.Errorf("%v cuts, exact %v", all.Count(), all.Exact)
+	if spares := v.Spares(Question{Top: top}); !all.Exact || spares != (Spares{N: 4}) || len(all.Smallest(1)[0]) != 5 {
+		t.Errorf("spares %+v, exact %v", spares, all.Exact)
 	}
-	few := v.MinCuts(Question{Top: top, Budget: 60})
-	if few.Exact || few.ExactUpTo >= 10 || few.Count().Sign() != 0 {
-		t.Errorf("with a small budget: exact %v up to %d, %v cuts", few.Exact, few.ExactUpTo, few.Count())
+	honest := 0
+	for budget := 4; budget < 1<<14; budget += budget / 3 {
+		v := NewSolver(s)
+		few := v.MinCuts(Question{Top: top, Budget: budget})
+		if few.ExactUpTo < AnyOrder {
+			honest++
+		}
+		for order, want := range all.ByOrder() {
+			got := new(big.Int)
+			if counts := few.ByOrder(); order < len(counts) {
+				got = counts[order]
+			}
+			if order <= few.ExactUpTo && got.Cmp(want) != 0 || order > few.ExactUpTo && got.Sign() != 0 {
+				t.Errorf("budget %d: %v of order %d, want %v, exact up to %d", budget, got, order, want, few.ExactUpTo)
+			}
+		}
+		if few.Exact != (few.ExactUpTo == AnyOrder) {
+			t.Errorf("budget %d: exact %v up to %d", budget, few.Exact, few.ExactUpTo)
+		}
+		spares := v.Spares(Question{Top: top, Budget: budget})
+		if spares.N > 4 || spares.N < 4 && !spares.AtLeast {
+			t.Errorf("budget %d: spares %+v", budget, spares)
+		}
 	}
-	spares := v.Spares(Question{Top: top, Budget: 60})
-	if !spares.AtLeast || spares.N > 9 || spares.N < few.ExactUpTo {
-		t.Errorf("with a small budget: %+v, cuts exact up to %d", spares, few.ExactUpTo)
+	if honest < 5 {
+		t.Errorf("the budget was too small %d times only", honest)
 	}
 }

@@ -47,27 +47,38 @@ func (v *Solver) Spares(q Question) Spares {
 	return v.search(q)
 }
 
-// search finds the spares without a Function: order by order, with what has failed taken out.
+// search finds the spares without a Function, with what has failed taken out.
 func (v *Solver) search(q Question) Spares {
 	c := v.cone(q)
-	s := c.tree.shape(c.top)
-	if len(s.units) == 0 || s.constant == True {
-		if s.constant == True {
-			return Spares{N: -1}
-		}
+	switch c.top {
+	case True:
+		return Spares{N: -1}
+	case False:
 		return Spares{None: true}
 	}
+	if compiled, err := c.tree.Compile(c.top, q.budget()); err == nil {
+		return spares(compiled.Distance(nil, nil))
+	}
+	s := c.tree.shape(c.top)
 	order := 1
-	for ; order <= q.order(); order++ {
+	for ; order <= min(q.order(), c.tree.events); order++ {
 		fs, ok := s.families(order, q.budget())
 		if !ok {
 			break
 		}
-		if least := fs.least(); least <= order {
-			return Spares{N: least - 1}
+		if fs.least <= order {
+			return Spares{N: fs.least - 1}
 		}
 	}
 	return Spares{N: order - 1, AtLeast: true}
+}
+
+// spares are one less than the distance to going down.
+func spares(distance int) Spares {
+	if distance < 0 {
+		return Spares{None: true}
+	}
+	return Spares{N: distance - 1}
 }
 
 // Function is the failure of one node of a Structure, compiled with nothing taken out: its spares and probability are
@@ -108,11 +119,7 @@ func (f *Function) anyGate(failed func(Node) bool) bool {
 // Spares are the node's, given which components have failed (nil: none) and which may (nil: all). Failed gates are not
 // seen; Solver.Spares sees them.
 func (f *Function) Spares(failed, mayFail func(Node) bool) Spares {
-	d := f.compiled.Distance(f.byEvent(failed), f.byEvent(mayFail))
-	if d < 0 {
-		return Spares{None: true}
-	}
-	return Spares{N: d - 1}
+	return spares(f.compiled.Distance(f.byEvent(failed), f.byEvent(mayFail)))
 }
 
 func (f *Function) byEvent(is func(Node) bool) func(int) bool {
@@ -123,7 +130,7 @@ func (f *Function) byEvent(is func(Node) bool) func(int) bool {
 }
 
 // Probability of the node's being down, exactly, when components are down independently, each with probability p. It is
-// 1 - availability if p is the components' unavailability.
+// 1 - availability if p is the components' unavailability. NaN as Compiled.Probability.
 func (f *Function) Probability(p func(Node) float64) float64 {
 	return f.compiled.Probability(func(event int) float64 { return p(f.components[event]) })
 }

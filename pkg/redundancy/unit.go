@@ -98,3 +98,40 @@ func (t *Tree) unit(root int, module, sense []bool, local []int32) unit {
 	u.node = append(slices.Clone(u.vars), gates...)
 	return u
 }
+
+// threshold says whether the unit is "at least k of its variables", and what k is.
+func (u *unit) threshold() (k int32, ok bool) {
+	if len(u.gates) != 1 || u.gates[0].kind == xor {
+		return 0, false
+	}
+	f := u.gates[0]
+	if len(f.of) != len(u.vars) { // one is named twice
+		return 0, false
+	}
+	for _, r := range f.of {
+		if r.negated() != u.negated {
+			return 0, false
+		}
+	}
+	if u.negated {
+		return int32(len(f.of)) - f.k + 1, true
+	}
+	return f.k, true
+}
+
+// cheapest is the sum of the k smallest weights (nil: 1 each), at most none.
+func cheapest(weight []int32, k int) int {
+	if weight == nil {
+		return k
+	}
+	if k == 1 && len(weight) > 0 {
+		return int(slices.Min(weight))
+	}
+	sorted := slices.Clone(weight)
+	slices.Sort(sorted)
+	sum := 0
+	for _, w := range sorted[:k] {
+		sum = min(sum+int(w), none)
+	}
+	return sum
+}
