@@ -245,11 +245,61 @@ func (c *compiler) addLinks() {
 	for _, l := range c.m.Links {
 		add(l.Link)
 	}
+	c.hoist()
 	c.distribute()
 	slices.SortFunc(c.links, func(a, b edge) int {
 		return cmp.Or(cmp.Compare(a.to, b.to), strings.Compare(string(a.kind), string(b.kind)), cmp.Compare(a.from, b.from))
 	})
 	c.links = slices.Compact(c.links)
+}
+
+// hoist moves an array's controllers from its drives to the volume that the drives carry. The controller is the
+// volume's single point of failure, and is named as that; it doesn't make one of the drives less a spare of the others,
+// or no failed drive behind the usual one controller would ever be told of. Drives that no volume ties together (a
+// mirror made by software) keep their controllers: behind one, they're no spares of each other.
+func (c *compiler) hoist() {
+	arrays := map[redundancy.Node][]int{} // by drive: the groups, as indices, that carry a volume
+	for i, g := range c.groups {
+		if g.Kind == component.Drive && g.Carries.Kind() == component.Volume {
+			for _, m := range g.Members {
+				n := c.node(m)
+				arrays[n] = append(arrays[n], i)
+			}
+		}
+	}
+	if len(arrays) == 0 {
+		return
+	}
+	type pair struct {
+		controller redundancy.Node
+		group      int
+	}
+	controls := func(l edge) bool {
+		return l.kind == component.Carries && c.g.ids[l.from].Kind() == component.Controller && arrays[l.to] != nil
+	}
+	drives := map[pair]int{}
+	for _, l := range c.links {
+		if controls(l) {
+			for _, g := range arrays[l.to] {
+				drives[pair{l.from, g}]++
+			}
+		}
+	}
+	links := make([]edge, 0, len(c.links))
+	for _, l := range c.links {
+		whole := controls(l)
+		for _, g := range arrays[l.to] {
+			whole = whole && drives[pair{l.from, g}] == len(c.groups[g].Members)
+		}
+		if !whole {
+			links = append(links, l)
+			continue
+		}
+		for _, g := range arrays[l.to] {
+			links = append(links, edge{to: c.node(c.groups[g].Carries), from: l.from, kind: component.Carries})
+		}
+	}
+	c.links = links
 }
 
 // linkKind is the link's kind, with containment for what is no alternative to its neighbours: a main component that
