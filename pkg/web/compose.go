@@ -217,6 +217,10 @@ func (p *page) headline(v View) {
 	default:
 		p.Tone, p.Headline = good, "All spares are there."
 	}
+	standing := p.grave()
+	if standing > 0 && p.Tone == good {
+		p.Tone, p.Headline = warning, "Nothing is failing."
+	}
 	if len(down) > 0 && len(out) > 0 {
 		p.Details = append(p.Details, list(out)+plural(len(out), " has", " have")+" no spare left.")
 	}
@@ -229,9 +233,22 @@ func (p *page) headline(v View) {
 	if n := len(p.Quiet); n > 0 {
 		p.Details = append(p.Details, count(n, "target")+plural(n, " does", " do")+" not answer as "+plural(n, "it", "they")+" should.")
 	}
+	if standing > 0 {
+		p.Details = append(p.Details, count(standing, "standing finding")+plural(standing, " says", " say")+" where it is thinner than it should be.")
+	}
 	if v.Report != nil && v.Report.Waiting > 0 {
 		p.Details = append(p.Details, "Asking other devices where the cause of "+count(v.Report.Waiting, "change")+" lies.")
 	}
+}
+
+// grave counts the standing findings that are more than a note.
+func (p *page) grave() (n int) {
+	for _, c := range p.Standing {
+		if c.Tone == warning || c.Tone == bad {
+			n++
+		}
+	}
+	return n
 }
 
 func incidentCard(inc incident.Incident, byKey map[finding.Key]*finding.Finding, now time.Time) card {

@@ -141,6 +141,10 @@ func TestHeadline(t *testing.T) {
 	q := *silent.Report
 	q.Services = []engine.Service{{Name: "mail"}}
 	silent.Report = &q
+	thin := fine()
+	w := *thin.Report
+	w.Findings = night().Report.Findings[3:]
+	thin.Report = &w
 	nothing := View{Site: "x", Now: now, Report: &engine.Report{Settled: true, At: now}}
 	for _, c := range []struct {
 		name string
@@ -151,6 +155,7 @@ func TestHeadline(t *testing.T) {
 		{"before the first verdict", View{Now: now}, unsure, "Nothing can be said yet."},
 		{"nothing redundant", nothing, unsure, "Nothing here is known to be redundant."},
 		{"all is well", fine(), good, "All spares are there."},
+		{"all is well but for what stands", thin, warning, "Nothing is failing."},
 		{"down", down, bad, "mail and web are down."},
 		{"unknown is not fine", silent, unsure, "mail cannot be judged now. Nothing is known to be wrong."},
 		{"the night", night(), bad, "mail has no spare left: the next failure is an outage."},
