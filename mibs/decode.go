@@ -588,6 +588,7 @@ func (r reader) group(s scope, n *yaml.Node) {
 	g.State = r.rule(fast, f.take("state"), claimWords, 0)
 	g.Needed = r.number(fast, f.take("needed"), "needed")
 	g.Designed = r.number(fast, f.take("designed"), "designed")
+	g.Spares = r.number(fast, f.take("spares"), "spares")
 	g.RAID = r.text(s, f.take("raid"), "raid")
 	g.Carries = r.targets(s, f.take("carries"))
 	for _, v := range r.list(f.take("raw")) {

@@ -291,6 +291,7 @@ type Group struct {
 	State    *Rule
 	Needed   *Number
 	Designed *Number
+	Spares   *Number // how many members may fail; with those that work it tells how many are needed
 	RAID     Text
 	Carries  []Target
 	Raw      []Ref

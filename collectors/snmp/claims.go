@@ -80,6 +80,9 @@ func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool
 		}
 	}
 	c.Needed, c.Designed = whole(e.number(g.Needed, r)), whole(e.number(g.Designed, r))
+	if n := e.number(g.Spares, r); c.Needed == 0 && n >= 0 {
+		c.Needed = max(0, b.working(c.Members)-whole(n))
+	}
 	for _, t := range g.Carries {
 		if found := b.targets(e, t, r); len(found) > 0 {
 			c.Carries = b.made[found[0]].c.ID
@@ -102,6 +105,20 @@ func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool
 		c.Needed = 0
 	}
 	return c, len(c.Members) > 0 || c.State != snapshot.ClaimNone || c.Needed > 0
+}
+
+// working counts the members that do their work or could take it over.
+func (b *builder) working(members []component.ID) int {
+	n := 0
+	for _, id := range members {
+		var c component.Component
+		c.Attributes = map[string]string{}
+		settle(&c, b.made[b.byID[id]].verdict)
+		if ok, _ := c.Available(); ok {
+			n++
+		}
+	}
+	return n
 }
 
 var unsafeInGroup = regexp.MustCompile(`[^A-Za-z0-9._:+@()=,/-]+`)

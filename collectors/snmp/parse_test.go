@@ -200,6 +200,25 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// A device that says how many may fail says by it how many it needs of those that work.
+func TestClaimedSpares(t *testing.T) {
+	p := try(t, `
+profile: acme
+class: ups
+match: {sys_object_id: 1.3.6.1.4.1.99999}
+oids: {acme: 1.3.6.1.4.1.99999}
+scalars: {spares: acme.1.0}
+tables: {module: {entry: acme.10, columns: {moduleState: 1}}}
+components:
+  - {kind: module, table: module, condition: {of: moduleState, map: {1: absent, 2: standby, 3: ok, 4: failed}}}
+groups:
+  - {kind: module, members: "module/*", spares: {of: spares, none: [-1]}}
+`, "1.0 1", "10.1.1 3", "10.1.2 3", "10.1.3 4", "10.1.4 1", "10.1.5 2")
+	if len(p.Claims) != 1 || p.Claims[0].Needed != 2 || len(p.Claims[0].Members) != 5 {
+		t.Errorf("claims: %+v", p.Claims)
+	}
+}
+
 func TestFlagsInAString(t *testing.T) {
 	for flags, want := range map[string]string{"0000": "ok", "0100": "impaired", "0110": "failed", "1000": "unknown"} {
 		c := found(t, try(t, chassis, "2.0 "+flags), "switch/1")
