@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
@@ -18,6 +19,9 @@ type session struct {
 	read   bool               // one of them has read the whole service
 	last   *snapshot.Snapshot // what the tree was last turned into
 	now    func() time.Time
+
+	hot     sync.Mutex
+	origins map[string]bool // resources that events spoke of since the last poll
 }
 
 func newSession(t collectors.Target, endpoint, host string) *session {
@@ -33,7 +37,7 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 		scope = collectors.Full
 	}
 	s.tree.rescan = false
-	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries}
+	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries, about: s.concerns()}
 	w.run(ctx)
 	s.read = s.read || w.complete && w.inside
 	if w.news || s.last == nil {

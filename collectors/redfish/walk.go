@@ -113,7 +113,8 @@ type walk struct {
 	client *client
 	tree   *tree
 	scope  collectors.Scope
-	poll   int // this poll's number, from 1
+	poll   int             // this poll's number, from 1
+	about  map[string]bool // resources that events spoke of
 
 	reached  bool // something was read
 	inside   bool // something was read that is behind the login
@@ -140,6 +141,9 @@ func (w *walk) run(ctx context.Context) {
 	w.changed = map[string]bool{}
 	if w.scope == collectors.Fast {
 		w.turn = w.tree.oldest()
+		for p := range w.about {
+			w.tree.near(p, w.turn)
+		}
 	}
 	if w.scope == collectors.Fast {
 		w.fetch(ctx, w.certain())
@@ -562,7 +566,7 @@ func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 	defer w.mu.Unlock()
 	w.reached, w.news = true, true
 	if it.role == rRoot {
-		w.client.sessionsAt(localPath(body.at("Links", "Sessions").link()))
+		w.client.learn(body)
 	} else {
 		w.inside = true
 	}
