@@ -248,6 +248,7 @@ func (e *Engine) judgeService(t *top) {
 		v.Weakest, v.Cuts = e.weakest(t.node, e.best, *v.Spares+1)
 	}
 	e.services[t.at] = v
+	clear(e.standing.impacts)
 }
 
 // fullService is what a service has with nothing failed, in each domain of which it has a component.

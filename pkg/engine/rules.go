@@ -21,6 +21,8 @@ type stand struct {
 	assumed bool
 	// quiet: it does not page, although its rule does.
 	quiet bool
+	// mild: it is of interest, and no more.
+	mild bool
 	// lost is the node whose root this finding hangs under, if it has one; 0 with hangs false means none.
 	lost  redundancy.Node
 	hangs bool
@@ -369,8 +371,11 @@ func (e *Engine) deadMembers(t *top, v *Group) []stand {
 
 // falseRedundancy is the standing finding on members that share what can take them together.
 func (e *Engine) falseRedundancy(t *top, v *Group) (stand, bool) {
-	if v.SparesFull == nil || *v.SparesFull >= v.Designed-v.Needed || v.Designed <= v.Needed {
+	if v.SparesFull == nil || v.Designed <= v.Needed {
 		return stand{}, false
+	}
+	if *v.SparesFull >= v.Designed-v.Needed {
+		return e.behindOneController(t, v)
 	}
 	if t.falsely != nil {
 		return *t.falsely, true
@@ -385,7 +390,7 @@ func (e *Engine) falseRedundancy(t *top, v *Group) (stand, bool) {
 	shared := names(idsOf(e, set), 4)
 	s.shared = shared
 	s.f.Summary = fmt.Sprintf("%s: not redundant, %s takes more than one member with it (%d intended, %d there)", groupName(v), shared,
-		spareWord(v.Designed-v.Needed), *v.SparesFull)
+		v.Designed-v.Needed, *v.SparesFull)
 	s.f.Remedy = fmt.Sprintf("Move a member of the group off %s, so that no single failure takes two.", shared)
 	if len(set) > 1 {
 		s.f.Summary = fmt.Sprintf("%s: less redundant than meant, %s together take it down (%d spares intended, %d there)", groupName(v), shared,
@@ -395,7 +400,27 @@ func (e *Engine) falseRedundancy(t *top, v *Group) (stand, bool) {
 	return s, true
 }
 
-func spareWord(n int) int { return n }
+// behindOneController is the finding on an array whose drives all hang on one controller. Its drives are spares of each
+// other, and topology counts the controller at the volume; but the array is less safe than it looks.
+func (e *Engine) behindOneController(t *top, v *Group) (stand, bool) {
+	n, ok := e.graph.Node(v.Carries)
+	if !ok || v.Kind != component.Drive || v.Carries.Kind() != component.Volume {
+		return stand{}, false
+	}
+	for _, m := range e.must.of(n) {
+		id := e.graph.ID(m)
+		if id.Kind() != component.Controller {
+			continue
+		}
+		return stand{mild: true, f: finding.Finding{Key: finding.KeyOf(finding.FalseRedundancy, v.ID), Rule: finding.FalseRedundancy, Subject: v.ID,
+			Summary:  fmt.Sprintf("%s: all behind %s, which takes them together", groupName(v), id),
+			Causes:   []finding.Cause{{ID: id, Why: "carries all of them"}},
+			Evidence: []string{fmt.Sprintf("%s <- %s", v.Carries, id)},
+			Remedy:   fmt.Sprintf("Nothing to do where one controller is what was bought; count %s as a single point of failure.", name(v.Carries)),
+		}}, true
+	}
+	return stand{}, false
+}
 
 func idsOf(e *Engine, nodes []redundancy.Node) []component.ID {
 	ids := make([]component.ID, len(nodes))

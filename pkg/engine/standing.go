@@ -24,13 +24,15 @@ type standing struct {
 	open    map[finding.Key]finding.Finding
 	list    []finding.Finding // roots first
 	waiting int
-	// services that lean on a finding's subject, until the structure changes
+	// services that lean on a finding's subject, until the structure changes, and what they have left, until a service
+	// is judged again
 	leaning map[component.ID][]int32
+	impacts map[component.ID][]finding.Impact
 }
 
 func (s *standing) init() {
 	*s = standing{tops: map[int32]bool{}, devices: map[string][]stand{}, last: map[component.ID]stand{}, since: map[finding.Key]time.Time{},
-		first: map[finding.Key]time.Time{}, open: map[finding.Key]finding.Finding{}, leaning: map[component.ID][]int32{}}
+		first: map[finding.Key]time.Time{}, open: map[finding.Key]finding.Finding{}, leaning: map[component.ID][]int32{}, impacts: map[component.ID][]finding.Impact{}}
 }
 
 func (s *standing) note(top int32, has bool) {
@@ -230,8 +232,13 @@ func (e *Engine) publish(found map[finding.Key]stand) {
 	for key, st := range found {
 		f := st.f
 		if !st.asWas {
-			f.Impacts = e.impacts(f.Subject)
+			if f.Rule != finding.BlindSpot { // no news for anybody, and there may be very many
+				f.Impacts = e.impacts(f.Subject)
+			}
 			f.Severity = e.opt.severity(f.Rule, topTier(f.Impacts))
+		}
+		if st.mild {
+			f.Severity = finding.Info
 		}
 		if st.assumed && f.Severity > finding.Info {
 			f.Severity--
@@ -299,6 +306,9 @@ const impactsShown = 100
 
 // impacts says what the services that lean on a subject have left.
 func (e *Engine) impacts(subject component.ID) []finding.Impact {
+	if known, ok := e.standing.impacts[subject]; ok {
+		return known
+	}
 	at, ok := e.standing.leaning[subject]
 	if !ok {
 		if n, known := e.graph.Node(subject); known {
@@ -317,7 +327,9 @@ func (e *Engine) impacts(subject component.ID) []finding.Impact {
 	slices.SortFunc(all, func(a, b finding.Impact) int {
 		return cmp.Or(cmp.Compare(sparesLeft(a), sparesLeft(b)), cmp.Compare(a.Tier, b.Tier), compareIDs(a.Service, b.Service))
 	})
-	return all[:min(len(all), impactsShown)]
+	all = slices.Clip(all[:min(len(all), impactsShown)])
+	e.standing.impacts[subject] = all
+	return all
 }
 
 func sparesLeft(i finding.Impact) int {
@@ -411,6 +423,7 @@ func (e *Engine) layDesign() {
 	}
 	clear(e.standing.tops)
 	clear(e.standing.leaning)
+	clear(e.standing.impacts)
 	for name := range e.devices {
 		e.refresh[name] = true
 	}

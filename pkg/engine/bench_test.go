@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
+	"github.com/sparewatch/sparewatch/pkg/topology"
+)
+
+// hall is a data hall: rows of 50 racks on their own pair of feeds; in a rack two pdus and 20 servers with two supplies
+// and two mirrored drives each; a service on every server.
+type hall struct {
+	model   topology.Model
+	devices map[string]*snapshot.Snapshot
+}
+
+const (
+	racksOfRow    = 50
+	serversOfRack = 20
+)
+
+func newHall(components int) *hall {
+	h := &hall{model: topology.Model{Site: "s"}, devices: map[string]*snapshot.Snapshot{}}
+	const perRack = 2*(2+serversOfRack) + serversOfRack*6
+	for rack := range max(1, components/perRack) {
+		h.addRack(rack)
+	}
+	return h
+}
+
+func (h *hall) link(from, to string) {
+	h.model.Links = append(h.model.Links, topology.Link{Link: component.Link{From: component.ID(from), To: component.ID(to), Kind: component.Feeds}})
+}
+
+func (h *hall) device(name string, parts ...string) *snapshot.Snapshot {
+	sn := &snapshot.Snapshot{Target: "x://" + name, Device: snapshot.Device{Name: name}, At: start, Reachable: true}
+	for _, p := range parts {
+		id := component.ID(name + "/" + p)
+		sn.Components = append(sn.Components, component.Component{ID: id, Kind: id.Kind(), Status: component.Status{Condition: component.OK}})
+	}
+	h.devices[name] = sn
+	h.model.Observed = append(h.model.Observed, name)
+	return sn
+}
+
+func (h *hall) addRack(rack int) {
+	row := rack / racksOfRow
+	for _, side := range []string{"a", "b"} {
+		pdu := fmt.Sprintf("pdu-%d-%s", rack, side)
+		parts := []string{"pdu/1", "inlet/1"}
+		for i := range serversOfRack {
+			parts = append(parts, fmt.Sprintf("outlet/%d", i))
+		}
+		h.device(pdu, parts...)
+		h.link(fmt.Sprintf("s/feed/%d-%s", row, side), pdu+"/inlet/1")
+	}
+	for i := range serversOfRack {
+		name := fmt.Sprintf("srv-%d-%d", rack, i)
+		sn := h.device(name, "host/1", "psu/1", "psu/2", "drive/1", "drive/2", "volume/0")
+		id := func(s string) component.ID { return component.ID(name + "/" + s) }
+		sn.Claims = []snapshot.Claim{
+			{Group: id("group/psu"), Kind: component.PSU, Needed: 1, State: snapshot.ClaimFull, Members: []component.ID{id("psu/1"), id("psu/2")}},
+			{Group: id("group/drive-0"), Kind: component.Drive, Needed: 1, State: snapshot.ClaimFull, Members: []component.ID{id("drive/1"), id("drive/2")}, Carries: id("volume/0")},
+		}
+		h.link(fmt.Sprintf("pdu-%d-a/outlet/%d", rack, i), name+"/psu/1")
+		h.link(fmt.Sprintf("pdu-%d-b/outlet/%d", rack, i), name+"/psu/2")
+		svc := component.ID(fmt.Sprintf("s/service/%d-%d", rack, i))
+		h.model.Services = append(h.model.Services, topology.Service{ID: svc, Name: svc.Local(), Tier: i % 4, Needs: topology.Need{ID: component.ID(name + "/host/1")}})
+	}
+}
+
+// view is the device with one part in another condition.
+func (h *hall) view(name string, part component.ID, c component.Condition) *state.Device {
+	sn := *h.devices[name]
+	sn.Components = append([]component.Component(nil), sn.Components...)
+	for i := range sn.Components {
+		if sn.Components[i].ID == part {
+			sn.Components[i].Condition = c
+		}
+	}
+	store := state.New([]state.Target{{URL: sn.Target, Device: name}})
+	store.Apply(&sn)
+	return store.Device(name)
+}
+
+func (h *hall) engine(tb testing.TB) *Engine {
+	e, err := New(&h.model, Options{Settle: 1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for name := range h.devices {
+		e.Update(h.view(name, "", component.OK))
+	}
+	e.Evaluate(start.Add(time.Minute))
+	return e
+}
+
+// BenchmarkChange is the cost of one component's change, by the size of the model and by how many services lean on the
+// component. It follows the second and not the first. "report" is what copying the whole report adds: that follows the
+// first.
+func BenchmarkChange(b *testing.B) {
+	for _, size := range []int{10_000, 100_000, 300_000} {
+		h := newHall(size)
+		e := h.engine(b)
+		for _, change := range []struct {
+			what   string
+			device string
+			part   component.ID
+		}{
+			{"drive", "srv-0-0", "srv-0-0/drive/1"},
+			{"supply", "srv-0-0", "srv-0-0/psu/1"},
+			{"pdu", "pdu-0-a", "pdu-0-a/pdu/1"},
+			{"feed", "", "s/feed/0-a"},
+		} {
+			b.Run(fmt.Sprintf("components=%d/%s", e.graph.Len()-len(e.tops), change.what), func(b *testing.B) {
+				h.benchmark(b, e, change.device, change.part)
+			})
+		}
+	}
+}
+
+func (h *hall) benchmark(b *testing.B, e *Engine, device string, part component.ID) {
+	n, _ := e.graph.Node(part)
+	reached := 0
+	e.above(n, func(i int32) {
+		if e.tops[i].service != nil {
+			reached++
+		}
+	})
+	var bad, good *state.Device
+	if device != "" {
+		bad, good = h.view(device, part, component.Failed), h.view(device, part, component.OK)
+	}
+	now := start.Add(time.Hour)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		now = now.Add(time.Second)
+		switch {
+		case device == "":
+			c := e.cells[n]
+			c.belief = []belief{fails, presumed}[i%2]
+			e.setCell(n, c)
+		case i%2 == 0:
+			e.Update(bad)
+		default:
+			e.Update(good)
+		}
+		e.Step(now)
+	}
+	b.StopTimer()
+	per := float64(b.Elapsed().Microseconds()) / float64(b.N)
+	b.ReportMetric(float64(reached), "services")
+	b.ReportMetric(per/float64(max(reached, 1)), "µs/service")
+	begin := time.Now()
+	e.reported = false
+	e.Report()
+	b.ReportMetric(float64(time.Since(begin).Microseconds()), "µs-report")
+}
+
+// BenchmarkCompile is the cost of compiling and judging a whole model: what a changed inventory costs.
+func BenchmarkCompile(b *testing.B) {
+	for _, size := range []int{10_000, 100_000, 300_000} {
+		b.Run(fmt.Sprintf("components=%d", size), func(b *testing.B) {
+			e := newHall(size).engine(b)
+			now := start.Add(time.Hour)
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for b.Loop() {
+				e.stale = true
+				e.Step(now)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc)/float64(e.graph.Len()), "bytes/node")
+		})
+	}
+}
