@@ -65,7 +65,7 @@ func dellPower(v serverView) map[string]any {
 		"PowerControl":  []any{map[string]any{"@odata.id": at + "#/PowerControl/0", "MemberId": "0", "Name": "System Power Control", "PowerConsumedWatts": round(v.watts)}},
 		"PowerSupplies": supplies, "PowerSupplies@odata.count": len(supplies),
 		"Redundancy": []any{map[string]any{"@odata.id": at + "#/Redundancy/0", "MemberId": "System Board PS Redundancy", "Name": "System Board PS Redundancy",
-			"MinNumNeeded": 1, "MaxNumSupported": 4, "Mode": "N+m", "RedundancySet": members, "RedundancySet@odata.count": len(members), "Status": status(health, "Enabled")}}}
+			"MinNumNeeded": len(members) / 2, "MaxNumSupported": 4, "Mode": "N+m", "RedundancySet": members, "RedundancySet@odata.count": len(members), "Status": status(health, "Enabled")}}}
 }
 
 func dellSupply(id string, s supplyView) map[string]any {
@@ -106,7 +106,7 @@ func dellThermal(v serverView) map[string]any {
 	}
 	return map[string]any{"@odata.id": at, "@odata.type": "#Thermal.v1_7_1.Thermal", "Id": "Thermal", "Name": "Thermal", "Fans": fans,
 		"Redundancy": []any{map[string]any{"@odata.id": at + "#/Redundancy/0", "MemberId": "System Board Fan Redundancy", "Name": "System Board Fan Redundancy",
-			"MinNumNeeded": 1, "MaxNumSupported": 0, "Mode": "N+m", "RedundancySet": members, "Status": status(health, "Enabled")}},
+			"MinNumNeeded": nil, "MaxNumSupported": nil, "Mode": "N+m", "RedundancySet": members, "Status": status(health, "Enabled")}},
 		"Temperatures": []any{map[string]any{"@odata.id": at + "#/Temperatures/0", "MemberId": "iDRAC.Embedded.1#SystemBoardInletTemp", "Name": "System Board Inlet Temp",
 			"PhysicalContext": "SystemBoard", "ReadingCelsius": 22, "UpperThresholdCritical": 47, "Status": status("OK", "Enabled")}}}
 }
