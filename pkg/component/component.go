@@ -30,22 +30,21 @@ func ParseID(s string) (ID, error) {
 	return ID(s), nil
 }
 
-func (id ID) part(n int) string {
-	parts := strings.SplitN(string(id), "/", 3)
-	if n >= len(parts) {
-		return ""
-	}
-	return parts[n]
+// split cuts the id at its first two slashes; what is missing is empty.
+func (id ID) split() (device, kind, local string) {
+	device, rest, _ := strings.Cut(string(id), "/")
+	kind, local, _ = strings.Cut(rest, "/")
+	return device, kind, local
 }
 
 // Device is the part before the first slash: the device's name, or the site's for a declared component.
-func (id ID) Device() string { return id.part(0) }
+func (id ID) Device() string { device, _, _ := id.split(); return device }
 
 // Kind is the part between the first two slashes.
-func (id ID) Kind() Kind { return Kind(id.part(1)) }
+func (id ID) Kind() Kind { _, kind, _ := id.split(); return Kind(kind) }
 
 // Local is what follows the second slash; it may hold slashes itself.
-func (id ID) Local() string { return id.part(2) }
+func (id ID) Local() string { _, _, local := id.split(); return local }
 
 // Condition says how a component is. The zero value is Unknown.
 type Condition uint8
