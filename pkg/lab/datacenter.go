@@ -17,8 +17,8 @@ import (
 // Its devices answer over SNMP and Redfish; what they answer follows from one physical model, which the methods below
 // change as a hand or a fault would. They may be called from any goroutine; an error means that there is no such thing.
 //
-//	utility-a -> ups-a -> feed-a -> pdu-r12-a, pdu-r13-a -> first supply of each server
-//	utility-b -> ups-b -> feed-b -> pdu-r12-b, pdu-r13-b -> second supply of each server
+//	utility-a -> ups-a -> feed-a -> pdu-r12-a, pdu-r13-a -> first supply of each server, third of srv-105
+//	utility-b -> ups-b -> feed-b -> pdu-r12-b, pdu-r13-b -> second supply of each server, fourth of srv-105
 //
 // One cord is not where the configuration says: the second of srv-105 hangs on pdu-r12-a.
 type Datacenter struct {

@@ -203,15 +203,22 @@ func TestFeedAIsLost(t *testing.T) {
 	r.expect("ups-a", r.snmp("ups-a", upsSource)+" "+r.snmp("ups-a", upsLoad), "3 0")
 	r.expect("srv-101 supply 1", r.supply("srv-101", 1), "UnavailableOffline Critical 0")
 	r.expect("srv-101 supply 2", r.supply("srv-101", 2), "Enabled OK 230")
-	// Both cords of srv-105 hang on feed A.
-	r.expect("srv-105", r.redfish("srv-105", "/redfish/v1", "Vendor"), "no answer")
-	if r.d.Runs("srv-105") || !r.d.Runs("srv-106") {
-		t.Error("srv-105 runs, or srv-106 doesn't")
+	// Three cords of srv-105 hang on feed A, one of them against its declaration; the fourth supply carries it.
+	for slot, want := range []string{"UnavailableOffline Critical 0", "UnavailableOffline Critical 0", "UnavailableOffline Critical 0", "Enabled OK 230"} {
+		r.expect(fmt.Sprintf("srv-105 supply %d", slot+1), r.supply("srv-105", slot+1), want)
+	}
+	// A server that has only cords on feed A is dark, and so is its BMC.
+	if err := r.d.MoveCord("srv-106", 2, "pdu-r12-a", 18); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("srv-106", r.redfish("srv-106", "/redfish/v1", "Vendor"), "no answer")
+	if r.d.Runs("srv-106") || !r.d.Runs("srv-105") {
+		t.Error("srv-106 runs, or srv-105 doesn't")
 	}
 	if err := r.d.RestoreFeed("feed-a"); err != nil {
 		t.Fatal(err)
 	}
-	r.expect("srv-105", r.redfish("srv-105", "/redfish/v1", "Vendor"), "Dell")
+	r.expect("srv-106", r.redfish("srv-106", "/redfish/v1", "Vendor"), "OpenBMC")
 	r.expect("srv-101 supply 1", r.supply("srv-101", 1), "Enabled OK 230")
 }
 

@@ -13,7 +13,7 @@ func (d *Datacenter) Config() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# A simulated datacenter on loopback: two UPSes, two feeds, two racks of six servers.
 site: lab
-poll: {states: 1s, inventory: 10s, timeout: 3s}
+poll: {states: 1s, inventory: 10s, timeout: 1200ms}
 
 credentials:
   bmc:
@@ -46,13 +46,15 @@ topology:
     - "pdu-[r12,r13]-b/inlet/1 <- feed-b"
     - "srv-[101-106]/psu/1 <- pdu-r12-a/outlet/[1-6]"
     - "srv-[101-106]/psu/2 <- pdu-r12-b/outlet/[1-6]"
+    - "srv-105/psu/3 <- pdu-r12-a/outlet/13"
+    - "srv-105/psu/4 <- pdu-r12-b/outlet/13"
     - "srv-[107-112]/psu/1 <- pdu-r13-a/outlet/[1-6]"
     - "srv-[107-112]/psu/2 <- pdu-r13-b/outlet/[1-6]"
 
 services:
   - {name: payments, tier: 0, needs: {at_least: 2, of: [srv-101, srv-102, srv-103]}, rto: 15m}
   - {name: search, tier: 1, needs: {at_least: 1, of: [srv-105, srv-111]}}
-  - {name: wiki, tier: 2, needs: srv-104}
+  - {name: wiki, tier: 2, needs: srv-106}
 `)
 	return b.String()
 }
@@ -99,35 +101,35 @@ func (d *Datacenter) Script() []Step {
 			Words:  "The street's power is back.",
 			Do:     func() error { return d.RestoreUtility("utility-b") },
 			Expect: "ups-b runs normally"},
-		{At: 44 * time.Second, About: "lab/feed/feed-b",
-			Words:  "Feed B is lost: the breaker behind ups-b opens.",
-			Do:     func() error { return d.LoseFeed("feed-b") },
-			Expect: "one cause, feed-b, with eleven supplies under it; the second supply of srv-105 keeps its input although it is declared on that feed: its cord hangs elsewhere"},
-		{At: 58 * time.Second, About: "lab/feed/feed-b",
+		{At: 44 * time.Second, About: "lab/feed/feed-a",
+			Words:  "Feed A is lost: the breaker behind ups-a opens.",
+			Do:     func() error { return d.LoseFeed("feed-a") },
+			Expect: "one cause, feed-a, with the supplies of twelve servers under it; the second supply of srv-105 went with it although it is declared on feed B: its cord hangs on the wrong PDU"},
+		{At: 62 * time.Second, About: "lab/feed/feed-a",
 			Words:  "The breaker is closed again.",
-			Do:     func() error { return d.RestoreFeed("feed-b") },
-			Expect: "all supplies have their input again"},
-		{At: 66 * time.Second, About: "srv-105/psu/2",
+			Do:     func() error { return d.RestoreFeed("feed-a") },
+			Expect: "all supplies have their input again; the wrong cord is still known"},
+		{At: 70 * time.Second,
 			Words:  "Somebody follows the second cord of srv-105, finds it on pdu-r12-a, and hangs it on pdu-r12-b where it belongs.",
 			Do:     func() error { return d.MoveCord("srv-105", 2, "pdu-r12-b", 5) },
 			Expect: "nothing changes in what is seen, until a feed is lost"},
-		{At: 74 * time.Second, About: "lab/feed/feed-a",
-			Words:  "Feed A is lost. Before that cord was moved, srv-105 would have gone with it.",
-			Do:     func() error { return d.LoseFeed("feed-a") },
-			Expect: "one cause, feed-a, with twelve supplies under it; every server runs on its second supply"},
-		{At: 88 * time.Second, About: "lab/feed/feed-a",
-			Words:  "Feed A is back.",
-			Do:     func() error { return d.RestoreFeed("feed-a") },
-			Expect: "all supplies have their input again"},
-		{At: 96 * time.Second, About: "srv-104/drive/1",
-			Words:  "A drive of srv-104 fails, and a fan of srv-108.",
-			Do:     do(func() error { return d.FailDrive("srv-104", 1) }, func() error { return d.FailFan("srv-108", 3) }),
-			Expect: "the mirror of srv-104 has no spare left, and wiki leans on it"},
-		{At: 106 * time.Second, About: "srv-104/drive/1",
+		{At: 78 * time.Second, About: "lab/feed/feed-b",
+			Words:  "Feed B is lost.",
+			Do:     func() error { return d.LoseFeed("feed-b") },
+			Expect: "one cause, feed-b, with the supplies of twelve servers under it, the moved one among them"},
+		{At: 94 * time.Second, About: "lab/feed/feed-b",
+			Words:  "Feed B is back.",
+			Do:     func() error { return d.RestoreFeed("feed-b") },
+			Expect: "all supplies have their input again, and no cord is in doubt"},
+		{At: 102 * time.Second, About: "srv-106/drive/0",
+			Words:  "A drive of srv-106 fails, and a fan of srv-108.",
+			Do:     do(func() error { return d.FailDrive("srv-106", 1) }, func() error { return d.FailFan("srv-108", 3) }),
+			Expect: "the mirror of srv-106 has no spare left, and wiki leans on it"},
+		{At: 112 * time.Second, About: "srv-106/drive/0",
 			Words:  "Both are replaced; the mirror fills the new drive.",
-			Do:     do(func() error { return d.ReplaceDrive("srv-104", 1) }, func() error { return d.ReplaceFan("srv-108", 3) }),
+			Do:     do(func() error { return d.ReplaceDrive("srv-106", 1) }, func() error { return d.ReplaceFan("srv-108", 3) }),
 			Expect: "the drive counts again when it holds its data, 20 seconds later"},
-		{At: 130 * time.Second,
+		{At: 136 * time.Second,
 			Words:  "That was the script. The datacenter runs on.",
 			Expect: "everything is full again"},
 	}

@@ -255,8 +255,8 @@ func (s *serverUnit) volume() (v volume) {
 	return v
 }
 
-// newPlant builds two racks of six servers on two feeds. Every cord is where it is declared to be, but one: the second
-// cord of srv-105 hangs on its rack's A side.
+// newPlant builds two racks of six servers on two feeds. All have two supplies but srv-105, which has four, two on each
+// side. Every cord is where it is declared to be, but one: the second cord of srv-105 hangs on its rack's A side.
 func newPlant(now time.Time) *plant {
 	p := &plant{
 		utilities: map[string]bool{"utility-a": true, "utility-b": true},
@@ -291,7 +291,11 @@ func newPlant(now time.Time) *plant {
 		}
 		p.servers[name] = s
 	}
-	wrong := &p.servers["srv-105"].supplies[1]
-	wrong.pdu, wrong.outlet = "pdu-r12-a", 17
+	big := p.servers["srv-105"]
+	big.load = 700
+	for slot, side := range []string{"a", "b"} {
+		big.supplies = append(big.supplies, supplyUnit{watts: 800, serial: fmt.Sprintf("LABPSU0105%d", slot+3), pdu: "pdu-r12-" + side, outlet: 13})
+	}
+	big.supplies[1].pdu, big.supplies[1].outlet = "pdu-r12-a", 17
 	return p
 }
