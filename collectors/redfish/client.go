@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -304,7 +305,8 @@ func (c *client) exchange(ctx context.Context, method, path, etag string, body [
 	}
 	for try := 0; ; try++ {
 		a, h, f := c.once(ctx, method, path, etag, body, proof)
-		if f == nil || f.status != http.StatusServiceUnavailable || try > 0 || method != http.MethodGet {
+		busy := f != nil && (f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests)
+		if !busy || try > 0 || method != http.MethodGet {
 			return a, h, f
 		}
 		wait, ok := retryAfter(h)
@@ -370,6 +372,9 @@ func (c *client) once(ctx context.Context, method, path, etag string, body []byt
 		return answer{}, resp.Header, failed(snapshot.ClassLimit, fmt.Sprintf("its answer is larger than %d bytes", limit))
 	}
 	c.strikes.Store(0)
+	if got, err = unpack(got, limit); err != nil {
+		return answer{}, resp.Header, failed(snapshot.ClassGarbage, "its answer is packed, and cannot be unpacked: "+err.Error())
+	}
 	switch {
 	case resp.StatusCode == http.StatusNotModified && etag != "":
 		return answer{notModified: true, etag: etag}, resp.Header, nil
@@ -377,6 +382,22 @@ func (c *client) once(ctx context.Context, method, path, etag string, body []byt
 		return answer{}, resp.Header, c.refusal(resp.StatusCode, got)
 	}
 	return answer{body: got, etag: resp.Header.Get("ETag")}, resp.Header, nil
+}
+
+// unpack undoes the compression that some services use though nobody asked for it.
+func unpack(b []byte, most int64) ([]byte, error) {
+	if !bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
+		return b, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(io.LimitReader(z, most+1))
+	if err == nil && int64(len(out)) > most {
+		err = fmt.Errorf("it is larger than %d bytes", most)
+	}
+	return out, err
 }
 
 // proof is what proves who we are. A login itself carries nothing.

@@ -48,7 +48,7 @@ var recorded = map[string]expected{
 	"dmtf-public-pdu": {
 		device: "Contoso, ZAP4000",
 		kinds:  "1 ats, 5 bank, 3 inlet, 17 outlet, 2 pdu",
-		other:  "inlet/ats1/AC2 ok+standby",
+		other:  "inlet/ats1/2 ok+standby",
 		claims: "",
 	},
 	"dmtf-public-power-shelf": {

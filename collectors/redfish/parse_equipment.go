@@ -136,7 +136,7 @@ func (b *builder) distributionSupplies(d *distribution) {
 func (b *builder) circuit(d *distribution, kind component.Kind, at string) *part {
 	body := b.t.at(at)
 	p := b.newPart(kind, at, body)
-	p.scope, p.names = d.path, socketNames(d, body, b.label(body), at)
+	p.scope, p.names = d.path, socketNames(d, kind, b.label(body), at)
 	p.Status, p.Why = judge(status(body.get("Status")))
 	switch state := body.get("BreakerState").str(); strings.ToLower(state) {
 	case "tripped":
@@ -167,7 +167,11 @@ func (b *builder) circuit(d *distribution, kind component.Kind, at string) *part
 
 // judgeMains tells an inlet without voltage from one with.
 func (b *builder) judgeMains(p *part, kind component.Kind, body value) {
-	if kind != component.Inlet || p.Condition == component.Absent || p.Condition == component.Failed {
+	switch strings.ToLower(p.Attributes["breaker"]) {
+	case "tripped", "off":
+		return
+	}
+	if kind != component.Inlet || p.Condition == component.Absent {
 		return
 	}
 	seen, live := false, false
@@ -178,10 +182,7 @@ func (b *builder) judgeMains(p *part, kind component.Kind, body value) {
 		}
 	}
 	if seen && !live {
-		if p.Condition == component.Unknown || p.Condition == component.Impaired {
-			p.Condition = component.OK
-		}
-		p.InputLost, p.Why = true, join("no voltage comes in", p.Why)
+		p.Condition, p.InputLost, p.Why = component.OK, true, join("no voltage comes in", p.Why) // whatever else it says comes of that
 	}
 }
 
@@ -190,9 +191,13 @@ func isDCCircuit(body value) bool {
 }
 
 // socketNames are the ids of circuits and outlets: as printed ("A1", "1"), since a letter before the number is a bank.
-func socketNames(d *distribution, body value, label, at string) []string {
+// Inlets are counted: "AC1" and "I1" are inlet 1.
+func socketNames(d *distribution, kind component.Kind, label, at string) []string {
 	id := lastSegment(at)
 	numbered := func(s string) string {
+		if n := printed(s); kind == component.Inlet && n != "" {
+			return n
+		}
 		if bare.MatchString(s) || len(s) <= 4 {
 			return safe(trimNumber(s))
 		}
@@ -224,7 +229,7 @@ func trimNumber(s string) string {
 func (b *builder) outlet(d *distribution, at string) {
 	body := b.t.at(at)
 	p := b.newPart(component.Outlet, at, body)
-	p.scope, p.names = d.path, socketNames(d, body, b.label(body), at)
+	p.scope, p.names = d.path, socketNames(d, component.Outlet, b.label(body), at)
 	p.Status, p.Why = judge(status(body.get("Status")))
 	if state := body.get("PowerState").str(); state != "" {
 		p.set("power", strings.ToLower(state))

@@ -1,7 +1,6 @@
 package redfish
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/stmcginnis/gofish/schemas"
@@ -59,6 +58,14 @@ func status(v value) words {
 		w.predicted = w.predicted || strings.Contains(strings.ToLower(c.get("MessageId").str()), "predict")
 	}
 	return w
+}
+
+// saidAll is what the status said, the rolled-up health too.
+func (w words) saidAll() string {
+	if w.rollup != "" && !strings.Contains(w.said, "HealthRollup") {
+		return "says " + w.said + ", HealthRollup " + w.rollup
+	}
+	return "says " + w.said
 }
 
 type health uint8
@@ -246,11 +253,4 @@ func join(a, b string) string {
 		return a
 	}
 	return a + "; " + b
-}
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }

@@ -16,6 +16,7 @@ type subsystem struct {
 	host        *part
 	prefix      string // of its parts' ids, where the service has several systems
 	controllers []*part
+	parts       []*part // controllers, drives and volumes
 }
 
 // storage reads controllers, drives and volumes of every system, of the service itself, and the drives that only a
@@ -118,6 +119,7 @@ func (b *builder) subsystem(host *part, prefix, at string) {
 		}
 		b.volume(s, v)
 	}
+	b.rolledUp(s)
 	for _, c := range b.redundancies(component.Controller, "Storage", at, s.body.get("Redundancy"), func(int, value, int) []*part { return s.controllers }) {
 		c.carries, c.local = nil, "controller-"+safe(lastSegment(at))
 		if why := b.unread(at); why != "" {
@@ -127,6 +129,23 @@ func (b *builder) subsystem(host *part, prefix, at string) {
 			b.claims = append(b.claims, c)
 		}
 	}
+}
+
+// rolledUp believes a subsystem that says it is not well where none of its parts says why: then it is the controller
+// (Dell BOSS: every part OK, HealthRollup Warning; sapcc redfish-exporter pull request 5).
+func (b *builder) rolledUp(s *subsystem) {
+	w := status(s.body.get("Status"))
+	worst := max(healthOf(w.health), healthOf(w.rollup))
+	if worst < healthWarning || len(s.controllers) == 0 || b.unread(s.path) != "" {
+		return
+	}
+	for _, p := range append(s.parts, s.controllers...) {
+		if p.Condition != component.OK || p.Predicted {
+			return
+		}
+	}
+	c := s.controllers[0]
+	c.Condition, c.Why = component.Impaired, join(c.Why, "its subsystem "+w.saidAll()+", and no part of it says why")
 }
 
 // controllersOf reads a subsystem's controllers: resources of their own, and the older list inside Storage. They are
@@ -242,6 +261,7 @@ func (b *builder) drive(s *subsystem, at string) *part {
 }
 
 func (b *builder) own(s *subsystem, p *part) {
+	s.parts = append(s.parts, p)
 	for _, c := range s.controllers {
 		b.links = append(b.links, edge{c, p, component.Carries})
 	}
@@ -373,6 +393,7 @@ func (b *builder) volume(s *subsystem, at string) {
 	}
 	body := b.t.at(at)
 	p := b.newPart(component.Volume, at, body)
+	s.parts = append(s.parts, p)
 	p.named(s.path, s.prefix, lastSegment(at), body.first("DisplayName", "Name").str())
 	if d := body.get("DisplayName").str(); d != "" {
 		p.Name = shorten(d, 200)

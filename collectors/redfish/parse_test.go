@@ -486,3 +486,124 @@ func mustParse(t testing.TB, s string) value {
 	}
 	return v
 }
+
+// TestRolledUpHealth: a subsystem that is not well though all its parts say they are.
+func TestRolledUpHealth(t *testing.T) {
+	good, bad := `{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"Critical"}}`
+	for _, c := range []struct{ name, storage, drive, want string }{
+		{"nobody says why (Dell BOSS)", `{"State":"Enabled","Health":"OK","HealthRollup":"Warning"}`, good, "impaired"},
+		{"a drive says why", `{"State":"Enabled","Health":"OK","HealthRollup":"Critical"}`, bad, "ok"},
+		{"well", `{"State":"Enabled","Health":"OK","HealthRollup":"OK"}`, good, "ok"},
+	} {
+		m := raid(`{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"}}`, good, c.drive)
+		m[storageAt+"/R1"] = strings.TrimSuffix(m[storageAt+"/R1"], "}") + `,"Status":` + c.storage + `}`
+		s := look(t, m)
+		if k := find(t, s, "controller/R1"); how(k) != c.want {
+			t.Errorf("%s: the controller is %s (%s), want %s", c.name, how(k), k.Why, c.want)
+		}
+	}
+}
+
+// TestDellArray: the names and states of a PERC controller's parts, as iDRAC 9 gives them.
+func TestDellArray(t *testing.T) {
+	const st = storageAt + "/RAID.Integrated.1-1"
+	drive := func(n int, status string) string {
+		return fmt.Sprintf(`{"@odata.id":"%s/Drives/Disk.Bay.%d:Enclosure.Internal.0-1:RAID.Integrated.1-1","Id":"Disk.Bay.%d:Enclosure.Internal.0-1:RAID.Integrated.1-1","Name":"Physical Disk 0:1:%d",
+			"PhysicalLocation":{"PartLocation":{"LocationOrdinalValue":%d,"LocationType":"Slot"}},"SerialNumber":"WFK%d","Status":%s}`, st, n, n, n, n, n, status)
+	}
+	name := func(n int) string {
+		return fmt.Sprintf("%s/Drives/Disk.Bay.%d:Enclosure.Internal.0-1:RAID.Integrated.1-1", st, n)
+	}
+	s := look(t, map[string]string{
+		storageAt: `{"Members":[{"@odata.id":"` + st + `"}]}`,
+		st: `{"Id":"RAID.Integrated.1-1","Drives":[{"@odata.id":"` + name(0) + `"},{"@odata.id":"` + name(1) + `"}],"Volumes":{"@odata.id":"` + st + `/Volumes"},
+			"Oem":{"Dell":{"DellControllerBattery":{"Name":"Battery on Integrated RAID Controller 1","PrimaryStatus":"OK","RAIDState":"Ready"}}},
+			"StorageControllers":[{"@odata.id":"` + st + `#/StorageControllers/0","MemberId":"0","Name":"PERC H730P Mini","Status":{"State":"Enabled","Health":"OK"}}]}`,
+		name(0):         drive(0, `{"State":"Enabled","Health":"OK"}`),
+		name(1):         drive(1, `{"State":"Enabled","Health":"Critical"}`),
+		st + "/Volumes": `{"Members":[{"@odata.id":"` + st + `/Volumes/Disk.Virtual.239:RAID.Integrated.1-1"}]}`,
+		st + "/Volumes/Disk.Virtual.239:RAID.Integrated.1-1": `{"Id":"Disk.Virtual.239:RAID.Integrated.1-1","Name":"os","RAIDType":null,"VolumeType":"Mirrored","Status":{"State":"Enabled","Health":"Warning"},
+			"Oem":{"Dell":{"DellVirtualDisk":{"RemainingRedundancy":0}}},"Links":{"Drives":[{"@odata.id":"` + name(0) + `"},{"@odata.id":"` + name(1) + `"}]}}`,
+	})
+	for id, want := range map[string]string{"drive/0": "ok", "drive/1": "failed", "volume/239": "impaired", "controller/RAID.Integrated.1-1": "ok", "battery/cache-RAID.Integrated.1-1": "ok"} {
+		if c := find(t, s, id); how(c) != want {
+			t.Errorf("%s is %s (%s), want %s", id, how(c), c.Why, want)
+		}
+	}
+	if len(s.Claims) != 1 || s.Claims[0].Group != "srv-1/group/drive-239" || s.Claims[0].State != snapshot.ClaimLost || s.Claims[0].Needed != 1 {
+		t.Errorf("%+v", s.Claims)
+	}
+	if c := find(t, s, "drive/1"); !contains(c.Aliases, "Disk.Bay.1:Enclosure.Internal.0-1:RAID.Integrated.1-1") {
+		t.Errorf("the drive is not known by the device's own id: %v", c.Aliases)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// TestAnOldILO: the tree of iLO 4, with its own words in place of links and of RAID levels.
+func TestAnOldILO(t *testing.T) {
+	const a = "/redfish/v1/Systems/1/SmartStorage/ArrayControllers/0"
+	s := look(t, map[string]string{
+		"/redfish/v1":                                         `{"Oem":{"Hp":{}},"Systems":{"@odata.id":"/redfish/v1/Systems/"},"Chassis":{"@odata.id":"/redfish/v1/Chassis/"}}`,
+		"/redfish/v1/Systems/1":                               `{"PowerState":"On","Status":{"Health":"OK","State":"Enabled"},"Oem":{"Hp":{"links":{"SmartStorage":{"href":"/redfish/v1/Systems/1/SmartStorage/"}}}}}`,
+		"/redfish/v1/Systems/1/SmartStorage":                  `{"links":{"ArrayControllers":{"href":"/redfish/v1/Systems/1/SmartStorage/ArrayControllers/"}}}`,
+		"/redfish/v1/Systems/1/SmartStorage/ArrayControllers": `{"Members":[{"@odata.id":"` + a + `/"}]}`,
+		a: `{"Id":"0","Location":"Slot 0","Model":"Smart Array P440ar","SerialNumber":"PDNLH0","Status":{"Health":"OK","State":"Enabled"},"BackupPowerSourceStatus":"Present",
+			"Links":{"LogicalDrives":{"@odata.id":"` + a + `/LogicalDrives/"},"PhysicalDrives":{"@odata.id":"` + a + `/DiskDrives/"}}}`,
+		a + "/DiskDrives":                 `{"Members":[{"@odata.id":"` + a + `/DiskDrives/0/"},{"@odata.id":"` + a + `/DiskDrives/1/"}]}`,
+		a + "/DiskDrives/0":               `{"Id":"0","Location":"1I:1:1","SerialNumber":"6SL0AAAA","Status":{"Health":"OK","State":"Enabled"}}`,
+		a + "/DiskDrives/1":               `{"Id":"1","Location":"1I:1:2","SerialNumber":"6SL0BBBB","Status":{"Health":"Critical","State":"Enabled"}}`,
+		a + "/LogicalDrives":              `{"Members":[{"@odata.id":"` + a + `/LogicalDrives/1/"}]}`,
+		a + "/LogicalDrives/1":            `{"Id":"1","LogicalDriveNumber":1,"Raid":"1","Status":{"Health":"Warning","State":"Enabled"},"Links":{"DataDrives":{"@odata.id":"` + a + `/LogicalDrives/1/DataDrives/"}}}`,
+		a + "/LogicalDrives/1/DataDrives": `{"Members":[{"@odata.id":"` + a + `/DiskDrives/0/"},{"@odata.id":"` + a + `/DiskDrives/1/"}]}`,
+		powerAt: `{"PowerSupplies":[{"FirmwareVersion":"1.00","LastPowerOutputWatts":60,"Name":"HpServerPowerSupply","Oem":{"Hp":{"BayNumber":1,"PowerSupplyStatus":{"State":"Ok"}}},"Status":{"Health":"OK","State":"Enabled"}},
+			{"Name":"HpServerPowerSupply","Oem":{"Hp":{"BayNumber":2,"PowerSupplyStatus":{"State":"NoPowerInput"}}},"Status":{"Health":"Critical","State":"Enabled"}}]}`,
+		"/redfish/v1/Chassis/1/Thermal": `{"Fans":[{"FanName":"Fan 1","CurrentReading":23,"Units":"Percent","Status":{"Health":"OK","State":"Enabled"}}]}`,
+	})
+	for id, want := range map[string]string{"psu/1": "ok", "psu/2": "ok+input_lost", "fan/1": "ok", "drive/1": "ok", "drive/2": "failed", "volume/1": "impaired", "controller/0": "ok", "battery/cache-0": "ok"} {
+		if c := find(t, s, id); how(c) != want {
+			t.Errorf("%s is %s (%s), want %s", id, how(c), c.Why, want)
+		}
+	}
+	if len(s.Claims) != 1 || s.Claims[0].State != snapshot.ClaimLost || s.Claims[0].Carries != "srv-1/volume/1" {
+		t.Errorf("%+v", s.Claims)
+	}
+}
+
+// TestTransferSwitch: a main without voltage, a switch that does not transfer, an outlet that is off, a tripped breaker.
+func TestTransferSwitch(t *testing.T) {
+	const x = "/redfish/v1/PowerEquipment/TransferSwitches/1"
+	s := look(t, map[string]string{
+		"/redfish/v1":                                 `{"PowerEquipment":{"@odata.id":"/redfish/v1/PowerEquipment"}}`,
+		"/redfish/v1/PowerEquipment":                  `{"TransferSwitches":{"@odata.id":"/redfish/v1/PowerEquipment/TransferSwitches"}}`,
+		"/redfish/v1/PowerEquipment/TransferSwitches": `{"Members":[{"@odata.id":"` + x + `"}]}`,
+		x: `{"Id":"1","Name":"ATS","EquipmentType":"AutomaticTransferSwitch","Status":{"State":"Enabled","Health":"OK"},"TransferConfiguration":{"ActiveMainsId":"AC1","AutoTransferEnabled":false},
+			"Mains":{"@odata.id":"` + x + `/Mains"},"Branches":{"@odata.id":"` + x + `/Branches"},"Outlets":{"@odata.id":"` + x + `/Outlets"}}`,
+		x + "/Mains":        `{"Members":[{"@odata.id":"` + x + `/Mains/AC1"},{"@odata.id":"` + x + `/Mains/AC2"}]}`,
+		x + "/Mains/AC1":    `{"Id":"AC1","Status":{"State":"Enabled","Health":"OK"},"Voltage":{"Reading":231},"RatedCurrentAmps":16}`,
+		x + "/Mains/AC2":    `{"Id":"AC2","Status":{"State":"Enabled","Health":"Critical"},"Voltage":{"Reading":0}}`,
+		x + "/Branches":     `{"Members":[{"@odata.id":"` + x + `/Branches/A"}]}`,
+		x + "/Branches/A":   `{"Id":"A","Status":{"State":"Enabled","Health":"OK"},"BreakerState":"Tripped"}`,
+		x + "/Outlets":      `{"Members":[{"@odata.id":"` + x + `/Outlets/1"},{"@odata.id":"` + x + `/Outlets/2"}]}`,
+		x + "/Outlets/1":    `{"Id":"1","PowerState":"Off","Status":{"State":"Enabled","Health":"OK"},"Links":{"BranchCircuit":{"@odata.id":"` + x + `/Branches/A"}}}`,
+		x + "/Outlets/2":    `{"Id":"2","PowerState":"On","Status":{"State":"Enabled","Health":"OK"}}`,
+		"/redfish/v1/Extra": `{}`,
+	})
+	for id, want := range map[string]string{"ats/1": "impaired", "inlet/1": "ok", "inlet/2": "ok+input_lost", "bank/A": "failed", "outlet/1": "ok+input_lost", "outlet/2": "ok"} {
+		if c := find(t, s, id); how(c) != want {
+			t.Errorf("%s is %s (%s), want %s", id, how(c), c.Why, want)
+		}
+	}
+	for _, want := range []string{"inlet/1 feeds ats/1", "inlet/2 feeds ats/1", "ats/1 feeds bank/A", "bank/A feeds outlet/1", "ats/1 feeds outlet/2"} {
+		if !strings.Contains(strings.ReplaceAll(show(s), "srv-1/", ""), want) {
+			t.Errorf("nothing says %q", want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package redfish_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -482,4 +483,25 @@ func TestMembersAsTheyCome(t *testing.T) {
 	if c := condition(t, snap, "psu/2"); !c.Standby || c.Condition != component.OK {
 		t.Errorf("psu/2 is %s, standby %v", c.Condition, c.Standby)
 	}
+}
+
+// TestPackedAnswers: some services compress what nobody asked them to.
+func TestPackedAnswers(t *testing.T) {
+	inner := &lab.BMC{Resources: lab.NewResources(duo(false))}
+	_, target := watched(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		inner.ServeHTTP(rec, r)
+		if rec.Code != http.StatusOK {
+			w.WriteHeader(rec.Code)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = z.Write(rec.Body.Bytes())
+		_ = z.Close()
+	}))
+	target.Credentials = collectors.Credentials{}
+	snap := poll(t, open(t, target), collectors.Full)
+	noErrors(t, snap)
+	condition(t, snap, "psu/2")
 }
