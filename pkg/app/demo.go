@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/api"
@@ -17,6 +18,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/config"
 	"github.com/sparewatch/sparewatch/pkg/engine"
 	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/incident"
 	"github.com/sparewatch/sparewatch/pkg/lab"
 	"github.com/sparewatch/sparewatch/pkg/term"
 )
@@ -295,7 +297,15 @@ func well(s *api.Status, about component.ID) bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(s.Findings, func(f finding.Finding) bool { return concerns(f, about) }) && len(s.Incidents) == 0
+	return !slices.ContainsFunc(s.Findings, func(f finding.Finding) bool { return concerns(f, about) }) &&
+		!slices.ContainsFunc(s.Incidents, func(i incident.Incident) bool { return names(i.Root, about) })
+}
+
+// names reports whether the finding's key is about the component or the group that it is a member of.
+func names(k finding.Key, about component.ID) bool {
+	_, subject, _ := strings.Cut(string(k), ":")
+	id := component.ID(subject)
+	return id == about || id.Kind() == component.Group && id.Device() == about.Device() && strings.HasPrefix(id.Local(), string(about.Kind()))
 }
 
 func opened(s *api.Status) bool { return len(s.Incidents) > 0 }
