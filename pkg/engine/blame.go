@@ -273,6 +273,7 @@ func (e *Engine) findRoots(c *climb) {
 	for n, r := range b.root {
 		if was, ok := old[n]; !ok || was != r {
 			e.markTops(n)
+			e.reported = false
 		}
 	}
 }

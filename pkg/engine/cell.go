@@ -79,6 +79,8 @@ func lookAt(p *state.Part, view *state.Device) cell {
 		available, known = true, true
 	}
 	switch {
+	case known && !available && p.Kept && p.Condition == component.Absent && provides[p.Kind]:
+		c.belief = silent // its device lists it no more: that says nothing of its power
 	case known && !available:
 		c.belief = fails
 	case p.Silent:
@@ -143,6 +145,10 @@ func (e *Engine) part(n redundancy.Node) *state.Part {
 func (e *Engine) refreshDevices() {
 	for name := range e.refresh {
 		d := e.devices[name]
+		if d != nil && d.stale {
+			continue // waits to be compiled
+		}
+		delete(e.refresh, name)
 		if d == nil {
 			continue
 		}
@@ -160,7 +166,6 @@ func (e *Engine) refreshDevices() {
 		}
 		e.deviceFindings(d)
 	}
-	clear(e.refresh)
 }
 
 // setCell takes in what is known of a node.
@@ -179,6 +184,7 @@ func (e *Engine) setCell(n redundancy.Node, c cell) {
 			e.worst.SetFailed(h, !c.holds)
 		}
 	}
+	e.reported = e.reported && was == c
 	e.omens.set(n, c.predicted, &e.users)
 	e.pass(n)
 	e.settleNode(n)

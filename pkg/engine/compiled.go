@@ -114,7 +114,10 @@ func (e *Engine) compile() error {
 		return err
 	}
 	e.mistakes = mistakes
-	e.stale = false
+	e.stale, e.compiledAt = false, e.now
+	for _, d := range e.devices {
+		d.stale = false
+	}
 	e.lay(g)
 	return nil
 }

@@ -30,7 +30,7 @@ type Engine struct {
 	observed map[string]bool
 	devices  map[string]*device
 
-	started, now time.Time
+	started, now, compiledAt time.Time
 
 	compiled       // what follows from the structure
 	stale     bool // the structure must be compiled again
@@ -55,6 +55,7 @@ type device struct {
 	best  map[component.ID]int
 	was   map[component.ID]component.ID // group of each member
 	nodes []redundancy.Node
+	stale bool // its parts, links or groups are others than those that were compiled
 }
 
 // New makes an engine for a checked model. A reload makes a new engine, gives it every device, and Resumes it with what
@@ -101,7 +102,7 @@ func (e *Engine) Update(view *state.Device) {
 	}
 	d := e.device(view.Name)
 	if e.changesStructure(d, view) {
-		e.stale = true
+		d.stale = true
 	}
 	if d.view != nil {
 		for id, best := range d.view.Best {
@@ -111,12 +112,25 @@ func (e *Engine) Update(view *state.Device) {
 		}
 	}
 	before := d.forms
+	same := d.view != nil && state.SameFacts(d.view, view)
 	d.view = view
 	e.form(d)
 	if !sameForms(before, d.forms) {
-		e.stale = true
+		d.stale = true
+	}
+	e.stale = e.stale || d.stale
+	if same && !d.stale && sameNumbers(before, d.forms) {
+		d.forms = before // the groups hold on to them
+		return
 	}
 	e.refresh[view.Name] = true
+}
+
+// sameNumbers compares groups, whose structure is the same, by what verdicts say of them.
+func sameNumbers(a, b []form) bool {
+	return slices.EqualFunc(a, b, func(x, y form) bool {
+		return x.designed == y.designed && x.basis == y.basis && x.raised == y.raised && y.load < x.load*1.05+1
+	})
 }
 
 // changesStructure reports whether other parts or links are listed than before.
@@ -231,7 +245,7 @@ func (e *Engine) Step(now time.Time) []Question {
 	e.noteSettled()
 	var questions []Question
 	for range 4 { // what the evidence says of cables changes the structure, at most from one round to the next
-		if e.stale {
+		if e.stale && !e.tooSoon() {
 			e.recompile()
 		}
 		e.refreshDevices()
@@ -243,6 +257,16 @@ func (e *Engine) Step(now time.Time) []Question {
 	e.judgeDirty()
 	e.settleFindings()
 	return uniqueQuestions(questions)
+}
+
+// largeModel is the number of nodes from which compiling costs so much that it is not done after every poll of a start.
+const largeModel = 10_000
+
+// tooSoon reports whether a large model was compiled so recently that the next time has to wait; it takes longer the
+// larger the model is. Until then devices whose inventory changed are judged as they were.
+func (e *Engine) tooSoon() bool {
+	n := e.graph.Len()
+	return n >= largeModel && !e.compiledAt.IsZero() && e.now.Sub(e.compiledAt) < time.Duration(n)*20*time.Microsecond
 }
 
 // recompile compiles the structure anew. What a device reports may close a loop: then its own links are left out, and a

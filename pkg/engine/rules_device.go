@@ -283,6 +283,18 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// hurts reports whether a group that the node belongs to has lost a spare, or more.
+func (e *Engine) hurts(n redundancy.Node) bool {
+	for _, m := range e.users.of(n) {
+		if i := e.topOf[m]; i >= 0 && e.tops[i].form != nil {
+			if _, bad := stateRules[e.groups[e.tops[i].at].State]; bad {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // aboveWords names what feeds a provider, with what is known of it.
 func (e *Engine) aboveWords(n redundancy.Node) string {
 	var words []string
@@ -310,6 +322,7 @@ func (e *Engine) inputLost(n redundancy.Node) stand {
 	s.f.Causes = []finding.Cause{{ID: id, Why: "has no input: its cord, or the supply"}}
 	s.f.Summary = fmt.Sprintf("%s has no input: its cord, or the supply", name(id))
 	s.f.Remedy = fmt.Sprintf("Look at the cord of %s, at both ends, and at the supply.", name(id))
+	s.quiet = e.member[id] && !e.hurts(n)
 	alive := e.aliveAbove(n)
 	if alive < 0 {
 		if ups := e.up.of(n); len(ups) > 0 {

@@ -460,7 +460,24 @@ func (e *Engine) blindSpots() []stand {
 		found = append(found, e.blindSpot(id, fmt.Sprintf("%s has several coolers, and nobody says how many it needs", id),
 			"Declare a group of its coolers with the number that is needed.", nil))
 	}
+	found = append(found, e.undocumentedCords()...)
 	return append(found, e.claimsWithoutMembers()...)
+}
+
+// undocumentedCords are the blind spots where the cord of one supply is declared and that of another is not.
+func (e *Engine) undocumentedCords() []stand {
+	var found []stand
+	for i := range e.tops {
+		if e.tops[i].form == nil {
+			continue
+		}
+		if ids := e.undocumented(&e.tops[i]); len(ids) > 0 {
+			id := e.tops[i].form.id
+			found = append(found, e.blindSpot(id, fmt.Sprintf("nobody has said what feeds %s: at risk, whatever else fails", names(ids, 4)),
+				"Follow the cord and write the cable into the model.", ids))
+		}
+	}
+	return found
 }
 
 func (e *Engine) blindSpot(subject component.ID, what, todo string, ids []component.ID) stand {
@@ -522,6 +539,9 @@ func (e *Engine) Report() *Report {
 		return e.report
 	}
 	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list}
+	if e.stale {
+		r.Waiting++ // for the structure to be compiled
+	}
 	if e.report != nil && e.reported {
 		r.Groups, r.Services = e.report.Groups, e.report.Services
 	} else {

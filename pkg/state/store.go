@@ -133,7 +133,7 @@ func (s *Store) Apply(sn *snapshot.Snapshot) (device string, changed bool) {
 	}
 	d.view = nil
 	after := d.look()
-	return d.name, !sameFacts(before, after)
+	return d.name, !SameFacts(before, after)
 }
 
 // differs reports whether another machine now answers at the same address.
@@ -294,8 +294,8 @@ func (s Seen) clone() Seen {
 	return s
 }
 
-// sameFacts compares two views by everything but readings, ages and counts of polls.
-func sameFacts(a, b *Device) bool {
+// SameFacts compares two views of a device by everything but readings, ages and counts of polls.
+func SameFacts(a, b *Device) bool {
 	if a.Identity != b.Identity || a.Read != b.Read || len(a.Parts) != len(b.Parts) || len(a.Targets) != len(b.Targets) {
 		return false
 	}
