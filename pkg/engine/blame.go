@@ -74,11 +74,14 @@ func (b *blame) note(e *Engine, n redundancy.Node, now input) {
 	}
 }
 
-func (b *blame) noteBroken(n redundancy.Node, broken bool) {
+func (b *blame) noteBroken(n redundancy.Node, id component.ID, broken bool) {
 	if broken {
 		b.broken[n] = true
-	} else {
-		delete(b.broken, n)
+		return
+	}
+	delete(b.broken, n)
+	if !b.lost[n] {
+		delete(b.inquiries, id)
 	}
 }
 
@@ -99,7 +102,7 @@ type climb struct {
 // assignBlame settles which providers are gone, and asks those who may know more.
 func (e *Engine) assignBlame() []Question {
 	b := &e.blame
-	if len(b.lost) == 0 && len(b.blamed) == 0 && len(b.lingers) == 0 {
+	if len(b.lost) == 0 && len(b.blamed) == 0 && len(b.lingers) == 0 && len(b.broken) == 0 {
 		clear(b.root)
 		clear(b.under)
 		return nil
@@ -305,28 +308,54 @@ func (e *Engine) rootOf(n redundancy.Node, c *climb) redundancy.Node {
 }
 
 // inquire opens an inquiry for every input that was newly lost: the provider, and its other dependants, are to be read
-// now.
+// now; and for every provider that says that it is gone: its dependants are.
 func (e *Engine) inquire() []Question {
 	b := &e.blame
 	var questions []Question
 	for _, n := range slices.Sorted(maps.Keys(b.lost)) {
-		id := e.graph.ID(n)
-		if b.inquiries[id] != nil {
-			continue
+		if id := e.graph.ID(n); b.inquiries[id] == nil {
+			questions = append(questions, e.open(n, b.since[id], e.witnesses(n), fmt.Sprintf("%s lost its input: is it alone?", id))...)
 		}
-		q := &inquiry{since: b.since[id], until: e.now.Add(e.opt.Ask), devices: e.witnesses(n)}
-		b.inquiries[id] = q
-		if _, open := e.resumed[inputLostKey(id)]; open || e.standing.isOpen(inputLostKey(id)) {
-			q.closed = true
-			continue
-		}
-		for _, name := range q.devices {
-			if !e.answered(name, q.since) {
-				questions = append(questions, e.ask(name, q.since, fmt.Sprintf("%s lost its input: is it alone?", id))...)
-			}
+	}
+	for _, n := range slices.Sorted(maps.Keys(b.broken)) {
+		if id := e.graph.ID(n); b.inquiries[id] == nil && e.leaned[n] {
+			questions = append(questions, e.open(n, e.goneSince(n), e.below(n), fmt.Sprintf("%s says that it is gone: has what hangs on it input?", id))...)
 		}
 	}
 	return questions
+}
+
+// open opens an inquiry, unless what it is about was told before.
+func (e *Engine) open(n redundancy.Node, since time.Time, devices []string, why string) []Question {
+	id := e.graph.ID(n)
+	q := &inquiry{since: since, until: e.now.Add(e.opt.Ask), devices: devices}
+	e.blame.inquiries[id] = q
+	for _, key := range []finding.Key{inputLostKey(id), finding.KeyOf(finding.ProviderLost, id)} {
+		if _, resumed := e.resumed[key]; resumed || e.standing.isOpen(key) {
+			q.closed = true
+			return nil
+		}
+	}
+	var questions []Question
+	for _, name := range devices {
+		if !e.answered(name, since) {
+			questions = append(questions, e.ask(name, since, why)...)
+		}
+	}
+	return questions
+}
+
+// below are the devices that get their input through a provider, at most 64.
+func (e *Engine) below(n redundancy.Node) []string {
+	const most = 64
+	names := map[string]bool{}
+	e.eachInput(n, time.Time{}, func(m redundancy.Node, _ input) bool {
+		if name := e.graph.ID(m).Device(); name != e.graph.ID(n).Device() {
+			names[name] = true
+		}
+		return len(names) < most
+	})
+	return slices.Sorted(maps.Keys(names))
 }
 
 // ask makes a question, unless the device was asked since.

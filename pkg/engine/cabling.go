@@ -227,11 +227,15 @@ func (e *Engine) checkCables() bool {
 func (e *Engine) dropDoubts() bool {
 	changed := false
 	for id, w := range e.cabling.wrong {
-		if w.firm {
-			continue
-		}
 		n, ok := e.graph.Node(id)
 		p, known := e.graph.Node(w.declared)
+		if w.firm {
+			if ok && known && e.mended(n, p, w) {
+				delete(e.cabling.wrong, id)
+				e.stale, changed = true, true
+			}
+			continue
+		}
 		dead := known && (!e.best.Works(p))
 		switch {
 		case !ok || !dead || e.cells[n].input != live:
@@ -243,6 +247,21 @@ func (e *Engine) dropDoubts() bool {
 		}
 	}
 	return changed
+}
+
+// mended reports whether a cord that was wrong is seen to hang where the model says: the supply lost its input together
+// with the declared provider, or kept it when the other one went.
+func (e *Engine) mended(n, declared redundancy.Node, w *wrongCord) bool {
+	b := &e.blame
+	other, known := e.graph.Node(w.actual)
+	if known && e.cells[n].input == live && !e.best.Works(other) && e.wordAt(n).After(e.goneSince(other)) {
+		return e.wordAt(n).After(w.since.Add(doubtTime))
+	}
+	if !b.lost[n] || e.best.Works(declared) || known && !e.best.Works(other) {
+		return false
+	}
+	since := e.goneSince(declared)
+	return !since.IsZero() && b.since[e.graph.ID(n)].Sub(since).Abs() <= oneCause && since.After(w.since)
 }
 
 // checkBelow finds supplies that have input although p, through which alone they are said to get it, is gone.

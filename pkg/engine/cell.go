@@ -176,7 +176,7 @@ func (e *Engine) setCell(n redundancy.Node, c cell) {
 		e.blame.note(e, n, c.input)
 	}
 	if provides[e.graph.ID(n).Kind()] {
-		e.blame.noteBroken(n, c.belief == fails)
+		e.blame.noteBroken(n, e.graph.ID(n), c.belief == fails)
 	}
 	if was.holds != c.holds {
 		if h, ok := e.graph.Hold(n); ok {

@@ -57,9 +57,9 @@ func (e *Engine) explain(n redundancy.Node) chain {
 			switch {
 			case provides[id.Kind()] && r != at:
 				c.causes = append(c.causes, finding.Cause{ID: e.graph.ID(r), Why: e.whyFailed(r)})
-				c.key, c.waits = finding.KeyOf(finding.ProviderLost, e.graph.ID(r)), e.blame.under[r]
+				c.key, c.waits = finding.KeyOf(finding.ProviderLost, e.graph.ID(r)), e.witnessesOf(r)
 			case provides[id.Kind()]:
-				c.key, c.waits = finding.KeyOf(finding.ProviderLost, id), e.blame.under[at]
+				c.key, c.waits = finding.KeyOf(finding.ProviderLost, id), e.witnessesOf(at)
 			case nested != "":
 				c.key = finding.KeyOf(finding.Insufficient, nested)
 			case at != n:
@@ -118,8 +118,17 @@ func (e *Engine) explainLost(at redundancy.Node, c chain) chain {
 		}
 	}
 	c.causes = append(c.causes, finding.Cause{ID: e.graph.ID(r), Why: e.whyFailed(r)})
-	c.key, c.waits = finding.KeyOf(finding.ProviderLost, e.graph.ID(r)), e.blame.under[r]
+	c.key, c.waits = finding.KeyOf(finding.ProviderLost, e.graph.ID(r)), e.witnessesOf(r)
 	return c
+}
+
+// witnessesOf are the nodes whose inquiries a finding on a provider waits for: its own where it reports itself gone,
+// those of what lost its input otherwise.
+func (e *Engine) witnessesOf(r redundancy.Node) []redundancy.Node {
+	if e.blame.broken[r] && !e.blame.lost[r] {
+		return []redundancy.Node{r}
+	}
+	return e.blame.under[r]
 }
 
 // whyFailed says in a few words why a node is held to have failed.

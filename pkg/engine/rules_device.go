@@ -247,7 +247,7 @@ func (e *Engine) providerLost(r redundancy.Node) stand {
 	id := e.graph.ID(r)
 	b := &e.blame
 	below := b.under[r]
-	s := stand{waits: below, f: finding.Finding{Key: finding.KeyOf(finding.ProviderLost, id), Rule: finding.ProviderLost, Subject: id,
+	s := stand{waits: e.witnessesOf(r), f: finding.Finding{Key: finding.KeyOf(finding.ProviderLost, id), Rule: finding.ProviderLost, Subject: id,
 		Causes: []finding.Cause{{ID: id, Why: e.whyFailed(r)}}, Evidence: e.evidenceFor(r)}}
 	for _, n := range below {
 		t := b.since[e.graph.ID(n)]
@@ -269,9 +269,6 @@ func (e *Engine) providerLost(r redundancy.Node) stand {
 	}
 	if p != nil {
 		s.f.Since = earlier(s.f.Since, p.BadSince)
-	}
-	if len(below) == 0 {
-		s.waits = nil
 	}
 	return s
 }

@@ -10,7 +10,7 @@
 //	service payments tier 0 needs 2 of srv-1, srv-2, srv-3
 //	claim srv-1 psu full needed 1 designed 2 of psu/1, psu/2 carries volume/1
 //	link srv-1 controller/1 carries drive/1       what a device says of its inside
-//	start                                         the engine starts
+//	start [offline]                               the engine starts; offline it judges the model alone
 //	+15s                                          time goes by, second by second; the first poll is at 12:00:00
 //	poll srv-1: psu/1 ok, psu/2 failed "why"      what changed since its last poll, and the poll itself
 //	poll srv-[1-3]                                polls without a change

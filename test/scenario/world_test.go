@@ -255,7 +255,8 @@ func (w *world) forget(s string) error {
 	return nil
 }
 
-func (w *world) start(string) error {
+func (w *world) start(how string) error {
+	w.options.Offline = how == "offline"
 	w.store = w.newStore()
 	return w.newEngine(nil)
 }
