@@ -122,9 +122,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err := a.openState(ctx); err != nil {
 		return err
 	}
-	a.start("keeper", a.keeper.run)
-	a.start("judge", a.judge.run)
-	a.start("server", a.serve)
+	a.start(ctx, "keeper", a.keeper.run)
+	a.start(ctx, "judge", a.judge.run)
+	a.start(ctx, "server", a.serve)
 	a.poller.Start()
 	a.undo = append(a.undo, a.poller.Stop)
 	a.log.Info("sparewatch watches", "site", a.o.Config.Site, "devices", len(a.o.Config.Devices), "page", a.URL(), "state", a.o.Config.State.Dir)
@@ -148,8 +148,8 @@ func (a *App) openState(ctx context.Context) error {
 }
 
 // start runs a task and notes to end it.
-func (a *App) start(name string, run func(context.Context) error) {
-	a.undo = append(a.undo, a.tasks.start(name, run))
+func (a *App) start(ctx context.Context, name string, run func(context.Context) error) {
+	a.undo = append(a.undo, a.tasks.start(ctx, name, run))
 }
 
 // Stop undoes what Start did, in reverse: first nobody is asked any more, last the state is closed. It goes on where

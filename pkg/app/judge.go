@@ -156,7 +156,7 @@ func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {
 		return fmt.Errorf("write the ledger: %w", err)
 	}
 	j.written(entries)
-	j.openOutbox()
+	j.openOutbox(ctx)
 	if n := len(j.fold.Open()); n > 0 {
 		j.log.Info("incidents from before the start are still open", "incidents", n, "findings", len(findings))
 	}
@@ -441,7 +441,9 @@ func (j *judge) newOutbox(c *config.Config) (*outbox.Outbox, error) {
 }
 
 // openOutbox begins to send.
-func (j *judge) openOutbox() { j.stopBox = j.app.tasks.start("outbox", j.outbox.Run) }
+func (j *judge) openOutbox(ctx context.Context) {
+	j.stopBox = j.app.tasks.start(ctx, "outbox", j.outbox.Run)
+}
 
 // closeOutbox ends sending. What was not sent stands in the ledger.
 func (j *judge) closeOutbox(ctx context.Context) error {

@@ -39,7 +39,7 @@ func (j *judge) rebuild(ctx context.Context, c *config.Config) error {
 		j.log.Error("what was told last cannot be read; some of it may be sent again", "error", err)
 	}
 	j.outbox = box
-	j.openOutbox()
+	j.openOutbox(ctx)
 
 	e.Resume(j.report.Findings)
 	j.store = j.carryOver(newStore(c))

@@ -60,7 +60,9 @@ func (a *App) serve(ctx context.Context) error {
 	if err := server.Shutdown(last); err != nil {
 		_ = server.Close() // those who still wait are cut off
 	}
-	<-ended
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return ctx.Err()
 }
 

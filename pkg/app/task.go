@@ -13,10 +13,10 @@ type tasks struct {
 	failed chan error // holds the first task that ended by itself
 }
 
-// start runs a task until the returned function is called, which waits for its end. A task ends when its context is
+// start runs a task until the returned function is called, which waits for its end; not until from is done. A task ends when its context is
 // done, or with nil when it has nothing to do; one that ends before with an error is a failure of the daemon.
-func (t *tasks) start(name string, run func(context.Context) error) (stop func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
+func (t *tasks) start(from context.Context, name string, run func(context.Context) error) (stop func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(from))
 	ended := make(chan error, 1)
 	go func() {
 		err := run(ctx)

@@ -35,7 +35,7 @@ func Handler(s Source, log *slog.Logger) http.Handler {
 // write sends the families in the format that the client asks for. It stands in for promhttp because client_golang
 // knows no state sets: in OpenMetrics they get their own type.
 func write(w http.ResponseWriter, req *http.Request, families []*dto.MetricFamily) {
-	format := expfmt.NegotiateIncludingOpenMetrics(req.Header)
+	format := expfmt.NegotiateAccept(req.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	w.Header().Set("Content-Type", string(format))
 	w.Header().Set("Vary", "Accept, Accept-Encoding")
 	out := io.Writer(w)
