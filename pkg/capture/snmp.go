@@ -19,6 +19,9 @@ import (
 )
 
 func captureSNMP(ctx context.Context, u *url.URL, target collectors.Target, scrub *recording.Scrubber, w io.Writer) (Summary, error) {
+	if err := teach(scrub); err != nil {
+		return Summary{}, err
+	}
 	c, err := agent(ctx, u, target)
 	if err != nil {
 		return Summary{}, err

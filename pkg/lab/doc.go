@@ -31,3 +31,12 @@ func loopback(addr string) string {
 	}
 	return net.JoinHostPort(host, port)
 }
+
+// reached is an address that leads to a listener from its own machine: one that listens on all addresses is reached on
+// loopback.
+func reached(at netip.AddrPort) string {
+	if a := at.Addr(); a.IsUnspecified() {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
+	}
+	return at.String()
+}

@@ -86,12 +86,12 @@ func (l powered) Accept() (net.Conn, error) {
 // Addr is where the service listens.
 func (s *RedfishServer) Addr() netip.AddrPort { return s.at.Addr().(*net.TCPAddr).AddrPort() }
 
-// URL is redfish://host:port, or redfish+http://host:port for a plain service.
+// URL is redfish://host:port, or redfish+http://host:port for a plain service, as it is reached from this machine.
 func (s *RedfishServer) URL() string {
 	if s.cert.Load() == nil {
-		return "redfish+http://" + s.Addr().String()
+		return "redfish+http://" + reached(s.Addr())
 	}
-	return "redfish://" + s.Addr().String()
+	return "redfish://" + reached(s.Addr())
 }
 
 // Fingerprint is the SHA-256 of the service's certificate in lower-case hex; empty for a plain service.

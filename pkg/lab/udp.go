@@ -42,8 +42,8 @@ func ServeSNMP(addr string, a *Agent) (*SNMPServer, error) {
 // Addr is where the agent listens.
 func (s *SNMPServer) Addr() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// URL is snmp://host:port.
-func (s *SNMPServer) URL() string { return "snmp://" + s.Addr().String() }
+// URL is snmp://host:port, as it is reached from this machine.
+func (s *SNMPServer) URL() string { return "snmp://" + reached(s.Addr()) }
 
 // Delay makes every answer wait from now on; 0 ends that. Requests are not held up by answers that wait.
 func (s *SNMPServer) Delay(d time.Duration) { s.delay.Store(int64(d)) }

@@ -43,6 +43,8 @@ type Scrubber struct {
 	bytes map[string]string  // binary private values (MAC addresses) and what stands for them
 	token map[string]string  // cache of learnedWord's answers
 	keys  map[string]privacy // cache of keyPrivacy's answers
+	// taught are the columns that the caller knows, by OID.
+	taught map[string]privacy
 
 	wholes   *regexp.Regexp
 	wholesOf int
@@ -59,13 +61,26 @@ func NewScrubber() *Scrubber {
 
 func newScrubber(key [32]byte) *Scrubber {
 	return &Scrubber{key: key, pseud: map[string]string{}, taken: map[string]bool{}, known: map[string]bool{}, safe: map[string]bool{}, names: map[string]bool{},
-		addrs: map[[4]byte][4]byte{}, nets: map[[3]byte][3]byte{}, seen: map[[3]byte]bool{}, hosts: map[[4]byte]bool{}, bytes: map[string]string{}, token: map[string]string{}, keys: map[string]privacy{}}
+		addrs: map[[4]byte][4]byte{}, nets: map[[3]byte][3]byte{}, seen: map[[3]byte]bool{}, hosts: map[[4]byte]bool{}, bytes: map[string]string{}, token: map[string]string{}, keys: map[string]privacy{}, taught: map[string]privacy{}}
 }
 
 // Also names what is known to be private from elsewhere: the host of the URL, a user, a password, a community.
 func (s *Scrubber) Also(secrets ...string) {
 	for _, v := range secrets {
 		s.learn(v)
+	}
+}
+
+// Model names columns and scalars of an SNMP agent that hold a maker, a model, a version or a state: they stay.
+func (s *Scrubber) Model(columns ...OID) { s.teach(model, columns) }
+
+// Private names columns and scalars that hold a serial number, a name, or another thing of one machine.
+func (s *Scrubber) Private(columns ...OID) { s.teach(private, columns) }
+
+func (s *Scrubber) teach(p privacy, columns []OID) {
+	for _, c := range columns {
+		// What is private for one profile and a model for another is private.
+		s.taught[c.String()] = max(p, s.taught[c.String()])
 	}
 }
 

@@ -222,28 +222,50 @@ func isText(b []byte) bool {
 	return true
 }
 
-func (s *Scrubber) studyObject(o Object) {
-	switch o.Type {
-	case IPAddress:
-		if len(o.Bytes) == 4 {
-			s.seeAddr([4]byte(o.Bytes))
-		}
-	case OctetString:
-		switch {
-		case under(macColumns, o.OID) && !isText(o.Bytes):
-			s.learnBytes(o.Bytes)
-		case !isText(o.Bytes):
-		case under(privateColumns, o.OID) && !under(modelColumns, o.OID):
-			if under(nameColumns, o.OID) {
-				s.learnName(string(o.Bytes))
-			} else {
-				s.learn(string(o.Bytes))
+// columnPrivacy says what a column holds: as the caller knows, as is known here, else a name that somebody may have given.
+func (s *Scrubber) columnPrivacy(oid OID) privacy {
+	if len(s.taught) > 0 {
+		for at := oid.String(); at != ""; at = at[:max(strings.LastIndexByte(at, '.'), 0)] {
+			if p, ok := s.taught[at]; ok {
+				return p
 			}
-		case under(modelColumns, o.OID) && !unixDescr.Match(o.Bytes):
-			s.trust(string(o.Bytes))
 		}
-		if o.Type == OctetString && isText(o.Bytes) {
-			s.see(string(o.Bytes))
+	}
+	switch {
+	case under(modelColumns, oid):
+		return model
+	case under(privateColumns, oid):
+		return private
+	}
+	return named
+}
+
+func (s *Scrubber) studyObject(o Object) {
+	switch {
+	case o.Type == IPAddress && len(o.Bytes) == 4:
+		s.seeAddr([4]byte(o.Bytes))
+	case o.Type != OctetString:
+	case !isText(o.Bytes):
+		if under(macColumns, o.OID) {
+			s.learnBytes(o.Bytes)
+		}
+	default:
+		s.see(string(o.Bytes))
+		s.studyText(o.OID, o.Bytes)
+	}
+}
+
+func (s *Scrubber) studyText(oid OID, text []byte) {
+	switch s.columnPrivacy(oid) {
+	case private:
+		if under(nameColumns, oid) {
+			s.learnName(string(text))
+		} else {
+			s.learn(string(text))
+		}
+	case model:
+		if !unixDescr.Match(text) {
+			s.trust(string(text))
 		}
 	}
 }
@@ -272,10 +294,10 @@ func (s *Scrubber) value(o Object) Value {
 // column replaces in the text of a column what its kind asks for. Vendors' columns that are not known are guarded word
 // by word; so are names of ports and parts.
 func (s *Scrubber) column(oid OID, v string) string {
-	switch {
-	case under(modelColumns, oid):
+	switch s.columnPrivacy(oid) {
+	case model:
 		return s.text(v, false)
-	case under(privateColumns, oid):
+	case private:
 		return s.pseudonym(v)
 	}
 	return s.guarded(v)
