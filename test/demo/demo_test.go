@@ -167,7 +167,7 @@ func TestWhatHappensIsSeen(t *testing.T) {
 	}
 	w.do(w.dc.LoseFeed("feed-a"))
 	w.is("pdu-r12-a/pdu/1", "silent")
-	w.is("srv-105/host/1", "impaired") // its BMC says Warning
+	w.is("srv-105/host/1", "impaired")     // its BMC says Warning
 	w.is("srv-105/psu/2", "ok input_lost") // declared on the other feed
 	w.is("srv-105/psu/4", "ok")
 	w.is("srv-112/psu/1", "ok input_lost")
