@@ -92,7 +92,7 @@ func TestCapturedDeviceSaysTheSame(t *testing.T) {
 	compared := 0
 	for _, file := range files {
 		info, err := os.Stat(file)
-		if err != nil || info.Size() > 400_000 || testing.Short() && info.Size() > 60_000 {
+		if err != nil || info.Size() > 200_000 || testing.Short() && info.Size() > 60_000 {
 			continue
 		}
 		compared++
