@@ -50,6 +50,8 @@ type judge struct {
 	doubt   atomic.Pointer[error] // why the outbox could not write it
 
 	polls, failed uint64
+	late          uint64    // as the poller counted at lateAt
+	lateAt        time.Time // when it was asked last
 	evaluations   uint64
 	evaluating    time.Duration
 	loadedAt      time.Time
@@ -189,30 +191,49 @@ func (j *judge) replay(e ledger.Entry) error {
 	return j.outbox.Apply(e)
 }
 
-// run is the judge's task.
+// run is the judge's task. Snapshots are judged at once while a look costs little; one that costs more is followed by
+// a pause of nine times as long, at most a second, so that a large site leaves most of its time to the polls.
 func (j *judge) run(ctx context.Context) error {
 	defer close(j.ended)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	j.look(ctx)
+	rest := time.NewTimer(0) // ends with the pause after the last look
+	defer rest.Stop()
+	resting, waiting := true, true
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case sn := <-j.snapshots:
-			j.take(sn)
-			j.drain()
 		case f := <-j.questions:
 			f()
 			continue
+		case sn := <-j.snapshots:
+			j.take(sn)
+			j.drain()
+			waiting = true
 		case <-tick.C:
 			for _, name := range j.store.Tick(j.app.now()) {
 				j.engine.Update(j.store.Device(name))
 			}
+			waiting = true
+		case <-rest.C:
+			resting = false
 		}
+		if resting || !waiting {
+			continue
+		}
+		began := time.Now()
 		j.look(ctx)
+		rest.Reset(min(pauses*time.Since(began), longestPause))
+		resting, waiting = true, false
 	}
 }
+
+// After a look the judge rests so many times as long as the look took, and no longer than this.
+const (
+	pauses       = 9
+	longestPause = time.Second
+)
 
 // drain takes the snapshots that wait, so that a burst is judged once; not for ever, so that the page moves on.
 func (j *judge) drain() {

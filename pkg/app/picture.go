@@ -26,14 +26,20 @@ type picture struct {
 	broken        error // why the ledger cannot be written
 }
 
+// statsEvery is how often the poller is asked how it does: it looks at every target for that.
+const statsEvery = 10 * time.Second
+
 // show makes the picture of now the one that everybody sees.
 func (j *judge) show(now time.Time) {
 	p := &picture{site: j.config.Site, version: j.app.o.Version, at: now, report: j.report, incidents: j.fold.Open(), broken: j.broken}
 	for _, name := range j.store.Devices() {
 		p.devices = append(p.devices, j.store.Device(name))
 	}
+	if now.Sub(j.lateAt) >= statsEvery {
+		j.late, j.lateAt = j.app.poller.Stats().Late, now
+	}
 	p.daemon = prom.Daemon{
-		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, PollsLate: j.app.poller.Stats().Late,
+		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, PollsLate: j.late,
 		Evaluations: j.evaluations, Evaluating: j.evaluating, LedgerEntries: j.head,
 		Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
 	}
