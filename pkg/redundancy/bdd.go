@@ -40,8 +40,11 @@ func (b *bdd) reset(budget, hint int) {
 	b.unique = cleared(b.unique, table)
 	b.cache = cleared(b.cache, table)
 	b.budget = budget
-	b.steps = 32 * budget
+	b.steps = stepsPerNode * budget
 }
+
+// work is what was done since reset, in nodes.
+func (b *bdd) work() int { return max(len(b.nodes), b.budget-b.steps/stepsPerNode) }
 
 // cleared is a zero slice of length n, in the place of the old one if that has room.
 func cleared[E any](old []E, n int) []E {

@@ -38,16 +38,7 @@ func (t *Tree) Compile(top Ref, budget int) (*Compiled, error) {
 	if budget <= 0 {
 		budget = DefaultBudget
 	}
-	shape := t.shape(top)
-	c := &Compiled{events: t.events, top: shape.constant}
-	for i := range shape.units {
-		u, err := shape.compile(i, budget)
-		if err != nil {
-			return nil, err
-		}
-		c.units = append(c.units, u)
-	}
-	return c, nil
+	return t.shape(top).compileAll(budget)
 }
 
 // shape is a formula tidied and split into modules.
@@ -57,6 +48,8 @@ type shape struct {
 	number   map[int]int // of a unit by its root
 	constant Ref         // see Compiled.top
 	store    bdd         // for whatever is compiled next
+	work     int         // nodes so far, in all attempts
+	hard     map[int]int // by unit: the largest budget that was too small
 }
 
 func (t *Tree) shape(top Ref) *shape {
@@ -72,7 +65,7 @@ func (t *Tree) shape(top Ref) *shape {
 			break
 		}
 	}
-	s := &shape{tree: t, number: map[int]int{}}
+	s := &shape{tree: t, number: map[int]int{}, hard: map[int]int{}}
 	s.units, _ = t.units(top)
 	for i, u := range s.units {
 		s.number[u.root] = i
@@ -81,6 +74,18 @@ func (t *Tree) shape(top Ref) *shape {
 		s.constant = True
 	}
 	return s
+}
+
+func (s *shape) compileAll(budget int) (*Compiled, error) {
+	c := &Compiled{events: s.tree.events, top: s.constant}
+	for i := range s.units {
+		u, err := s.compile(i, budget)
+		if err != nil {
+			return nil, err
+		}
+		c.units = append(c.units, u)
+	}
+	return c, nil
 }
 
 // variables names what a unit's variables are, in the given order.
@@ -117,6 +122,9 @@ func (u *unit) line(race []contender, i int) bool {
 // round is dear, those that came far in the one before go first, and the lesser half stays behind.
 func (s *shape) compile(unit, budget int) (compiled, error) {
 	const dear = 1 << 16
+	if s.hard[unit] >= budget {
+		return compiled{}, ErrBudget
+	}
 	u := &s.units[unit]
 	_, monotone := u.polarities()
 	if k, ok := u.threshold(); ok && int(k)*(len(u.vars)-int(k)+1) > budget/4 {
@@ -136,6 +144,7 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 			}
 			c, gates, ok := u.compile(&s.store, race[i].order, limit)
 			race[i].gates = gates
+			s.work += s.store.work()
 			if ok && (best.nodes == nil || len(c.nodes) < len(best.nodes)) {
 				best = c
 				best.ordering, best.monotone = race[i].name, monotone
@@ -150,6 +159,7 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 			return best, nil
 		}
 		if limit == budget {
+			s.hard[unit] = budget
 			return compiled{}, ErrBudget
 		}
 		slices.SortStableFunc(race, func(a, b contender) int { return b.gates - a.gates })

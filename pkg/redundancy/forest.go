@@ -27,13 +27,11 @@ type forestUnit struct {
 	tops  []Node
 }
 
-// NewForest compiles the failure of each of tops. The budget is that of a Question, for each module; tops that are too
-// hard for it are answered without being compiled, more slowly.
+// NewForest compiles the failure of each of tops. The budget is that of a Question, for each module; 0: some sixteen
+// thousand nodes, or more where there are many components. Tops that are too hard for it are answered without being
+// compiled, by looking for small cut sets; their probability is not known.
 func NewForest(s *Structure, tops []Node, budget int) *Forest {
 	f := &Forest{s: s, tops: map[Node]int{}, users: make([][]int32, s.Len())}
-	if budget <= 0 {
-		budget = DefaultBudget
-	}
 	v := NewSolver(s)
 	var store bdd             // handed from one to the next
 	known := map[string]int{} // units by what they say
@@ -44,7 +42,11 @@ func NewForest(s *Structure, tops []Node, budget int) *Forest {
 		c := v.cone(Question{Top: top})
 		shape := c.tree.shape(c.top)
 		shape.store, store = store, bdd{}
-		unit := f.plant(shape, c.events, known, budget)
+		limit := budget
+		if limit <= 0 {
+			limit = quickBudget(len(c.events))
+		}
+		unit := f.plant(shape, c.events, known, limit)
 		store = shape.store
 		f.tops[top] = unit
 		f.hard = f.hard || unit == hardUnit

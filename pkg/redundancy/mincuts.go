@@ -41,7 +41,8 @@ func (t *Tree) MinCuts(top Ref, order, budget int) *Cuts {
 		cuts.sets, cuts.ExactUpTo, cuts.Exact = fs, order, true
 		return cuts
 	}
-	for k := 1; k <= min(order-1, s.tree.events); k++ {
+	// What an attempt at every order may take, the attempts at single orders may take together.
+	for k, limit := 1, 2*s.work; k <= min(order-1, s.tree.events) && s.work <= limit; k++ {
 		fs, ok := s.families(k, budget)
 		if !ok {
 			break
@@ -78,7 +79,10 @@ func (s *shape) families(order, budget int) (families, bool) {
 	return fs, true
 }
 
+// family finds one unit's. Where the order is low that is done without a binary decision diagram, where it is high only
+// if there is none to be had.
 func (s *shape) family(i int, order int32, least []int32, budget int) (family, bool) {
+	const low = 8
 	u := &s.units[i]
 	weigh := func(vars []variable) []int32 {
 		weight := make([]int32, len(vars))
@@ -90,29 +94,43 @@ func (s *shape) family(i int, order int32, least []int32, budget int) (family, b
 		}
 		return weight
 	}
-	if order < 8 {
+	direct := func() (f family, ok bool) {
 		for _, o := range orderings[:2] {
+			z := newZBDD(budget, 8*len(u.vars))
 			ord := o.of(u)
 			vars := s.variables(u, ord)
-			if f, ok := u.family(ord, vars, weigh(vars), order, budget); ok {
-				return f, true
+			f, ok = u.family(z, ord, vars, weigh(vars), order)
+			if s.work += z.work(); ok {
+				break
 			}
+		}
+		return f, ok
+	}
+	if order < low {
+		if f, ok := direct(); ok {
+			return f, true
 		}
 	}
 	c, err := s.compile(i, budget)
 	switch {
-	case err != nil:
+	case err != nil && (order < low || order == AnyOrder):
 		return family{}, false
+	case err != nil:
+		return direct()
 	case c.threshold > 0: // too many sets, if there are any
 		return family{}, cheapest(weigh(c.vars), int(c.threshold)) > int(order)
-	case order == AnyOrder:
-		return c.minimalSets(order, nil, budget)
 	}
-	return c.minimalSets(order, weigh(c.vars), budget)
+	z := newZBDD(budget, 4*len(c.nodes))
+	if order < AnyOrder {
+		z.weight = weigh(c.vars)
+	}
+	f, ok := c.minimalSets(z, order)
+	s.work += z.work()
+	return f, ok
 }
 
 // family builds the minimal sets from the variables up, without a binary decision diagram: quick where order is low.
-func (u *unit) family(ord []int32, vars []variable, weight []int32, order int32, budget int) (f family, ok bool) {
+func (u *unit) family(z *zbdd, ord []int32, vars []variable, weight []int32, order int32) (f family, ok bool) {
 	defer recoverBudget(&ok)
 	needed, coherent := u.polarities()
 	if !coherent {
@@ -121,7 +139,6 @@ func (u *unit) family(ord []int32, vars []variable, weight []int32, order int32,
 	if k, ok := u.threshold(); ok && cheapest(weight, int(k)) > int(order) {
 		return family{}, true
 	}
-	z := newZBDD(budget, 8*len(ord))
 	z.weight = weight
 	at := make([][2]zref, len(u.vars)+len(u.gates)) // plain and negated
 	for level, v := range ord {

@@ -10,11 +10,10 @@ type minimal struct {
 	known    map[int32][]zref // by order: by bref, plus one
 }
 
-// minimalSets are the minimal solutions of at most order elements, unless that takes more than budget.
-func (c *compiled) minimalSets(order int32, weight []int32, budget int) (f family, ok bool) {
+// minimalSets are the minimal solutions of at most order elements, unless that takes more than z's budget.
+func (c *compiled) minimalSets(z *zbdd, order int32) (f family, ok bool) {
 	defer recoverBudget(&ok)
-	m := &minimal{c: c, z: newZBDD(budget, 4*len(c.nodes)), monotone: c.monotone, known: map[int32][]zref{}}
-	m.z.weight = weight
+	m := &minimal{c: c, z: z, monotone: c.monotone, known: map[int32][]zref{}}
 	return m.z.keepFamily(m.of(c.root, order), c.vars), true
 }
 

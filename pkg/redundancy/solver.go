@@ -31,14 +31,16 @@ func (v *Solver) MinCuts(q Question) *Cuts {
 	return cuts
 }
 
-// quickBudget is the budget within which a Function is compiled for Spares unasked.
-const quickBudget = 1 << 17
+// quickBudget is the budget within which it is worth while to compile a Function for many answers; what takes more is
+// answered nearly as quickly by looking for small cut sets.
+func quickBudget(components int) int { return max(1<<14, 16*components) }
 
 // Spares says how many more failures q.Top survives, given what has failed. The answer may be exact beyond q.Order.
 func (v *Solver) Spares(q Question) Spares {
 	f, known := v.functions[q.Top]
 	if !known {
-		f, _ = v.Function(q.Top, min(quickBudget, q.budget())) // ErrBudget: nil
+		c := v.cone(Question{Top: q.Top})
+		f, _ = c.function(quickBudget(len(c.events))) // ErrBudget: nil
 		v.functions[q.Top] = f
 	}
 	if f != nil && !f.anyGate(q.Failed) {
@@ -47,30 +49,47 @@ func (v *Solver) Spares(q Question) Spares {
 	return v.search(q)
 }
 
-// search finds the spares without a Function, with what has failed taken out.
+// search finds the spares without a Function, with what has failed taken out: small cut sets first, then by compiling,
+// then larger cut sets.
 func (v *Solver) search(q Question) Spares {
 	c := v.cone(q)
-	switch c.top {
-	case True:
+	s := c.tree.shape(c.top)
+	switch {
+	case s.constant == True:
 		return Spares{N: -1}
-	case False:
+	case len(s.units) == 0:
 		return Spares{None: true}
 	}
-	if compiled, err := c.tree.Compile(c.top, q.budget()); err == nil {
-		return spares(compiled.Distance(nil, nil))
+	const small = 4
+	least, upTo := s.smallest(1, min(small, q.order()), quickBudget(len(c.events)))
+	if least < none {
+		return Spares{N: least - 1}
 	}
-	s := c.tree.shape(c.top)
-	order := 1
-	for ; order <= min(q.order(), c.tree.events); order++ {
-		fs, ok := s.families(order, q.budget())
+	if upTo < q.order() {
+		if compiled, err := s.compileAll(q.budget()); err == nil {
+			return spares(compiled.Distance(nil, nil))
+		}
+		least, upTo = s.smallest(upTo+1, q.order(), q.budget())
+	}
+	if least < none {
+		return Spares{N: least - 1}
+	}
+	return Spares{N: upTo, AtLeast: true}
+}
+
+// smallest looks for the size of the smallest cut set, order by order, from one to another or until the budget is used
+// up. If there is none it is none, and upTo is the order up to which there is none.
+func (s *shape) smallest(from, to, budget int) (least, upTo int) {
+	for order := from; order <= min(to, s.tree.events); order++ {
+		fs, ok := s.families(order, budget)
 		if !ok {
-			break
+			return none, order - 1
 		}
 		if fs.least <= order {
-			return Spares{N: fs.least - 1}
+			return fs.least, order
 		}
 	}
-	return Spares{N: order - 1, AtLeast: true}
+	return none, to
 }
 
 // spares are one less than the distance to going down.
@@ -91,7 +110,10 @@ type Function struct {
 
 // Function compiles the failure of top. The budget is as in Question; the error is ErrBudget.
 func (v *Solver) Function(top Node, budget int) (*Function, error) {
-	c := v.cone(Question{Top: top})
+	return v.cone(Question{Top: top}).function(budget)
+}
+
+func (c *cone) function(budget int) (*Function, error) {
 	compiled, err := c.tree.Compile(c.top, budget)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,9 @@ package redundancy
 // memory and must not be changed.
 func (l *Live) SPOFs(mayFail func(Node) bool, tops ...Node) [][]Node {
 	k := &killers{l: l, mayFail: mayFail, spans: make([]span, l.s.Len()), count: make([]uint32, l.s.Len())}
-	for _, n := range l.workingCone(tops) {
+	cone := l.workingCone(tops)
+	k.arena = make([]Node, 0, 2*len(cone))
+	for _, n := range cone {
 		k.add(n)
 	}
 	answers := make([][]Node, len(tops))
@@ -29,7 +31,7 @@ func (l *Live) workingCone(tops []Node) []Node {
 	}
 	visit := l.startWalk()
 	s := l.s
-	var cone []Node
+	cone := make([]Node, 0, 2*len(tops))
 	var stack []frame
 	push := func(n Node) {
 		if l.works[n] && visit(n) {

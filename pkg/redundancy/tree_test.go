@@ -234,16 +234,16 @@ func TestOrderingsAgree(t *testing.T) {
 					t.Fatal("budget")
 				}
 				c.vars = shape.variables(u, order)
-				a, ok := c.minimalSets(AnyOrder, nil, DefaultBudget)
+				a, ok := c.minimalSets(newZBDD(DefaultBudget, 0), AnyOrder)
 				if !ok {
 					t.Fatal("budget")
 				}
 				c.monotone = true
-				a2, ok := c.minimalSets(AnyOrder, nil, DefaultBudget)
+				a2, ok := c.minimalSets(newZBDD(DefaultBudget, 0), AnyOrder)
 				if !ok {
 					t.Fatal("budget")
 				}
-				b, ok := u.family(order, c.vars, nil, AnyOrder, DefaultBudget)
+				b, ok := u.family(newZBDD(DefaultBudget, 0), order, c.vars, nil, AnyOrder)
 				if !ok {
 					t.Fatal("not coherent")
 				}

@@ -44,6 +44,12 @@ const (
 	opAnd     // last: the remaining order is added to it
 )
 
+// stepsPerNode is how many operations a budget allows for each node.
+const stepsPerNode = 12
+
+// work is what was done so far, in nodes.
+func (z *zbdd) work() int { return max(len(z.vars), z.budget-z.steps/stepsPerNode) }
+
 // errBudget is panicked with by operations of decision diagrams and recovered from by those who set the budget.
 type errBudget struct{}
 
@@ -57,7 +63,7 @@ func newZBDD(budget, hint int) *zbdd {
 		unique: make([]zref, table),
 		cache:  make([]zcached, table),
 		budget: budget,
-		steps:  16 * budget,
+		steps:  stepsPerNode * budget,
 	}
 }
 
