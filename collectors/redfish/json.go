@@ -18,9 +18,36 @@ import (
 // since half a list of supplies would read as supplies that are gone.
 type value struct {
 	kind kind
-	text string   // of a string or a number
-	keys []string // of an object, in its order
-	list []value  // of an array; of an object, beside its keys
+	text string  // of a string or a number
+	in   *inside // of an array or an object
+}
+
+// inside is what an array or an object holds: the elements of an array; of an object the values, beside their keys.
+type inside struct {
+	keys []string
+	list []value
+}
+
+// names are an object's keys, in its order.
+func (v value) names() []string {
+	if v.in == nil {
+		return nil
+	}
+	return v.in.keys
+}
+
+// each are an array's elements, or an object's values in the order of its keys.
+func (v value) each() []value {
+	if v.in == nil {
+		return nil
+	}
+	return v.in.list
+}
+
+func arrayOf(list []value) value { return value{kind: array, in: &inside{list: list}} }
+
+func objectOf(keys []string, list []value) value {
+	return value{kind: object, in: &inside{keys: keys, list: list}}
 }
 
 type kind uint8
@@ -141,7 +168,7 @@ func (p *parser) number() (value, error) {
 
 func (p *parser) array(depth int) (value, error) {
 	p.i++
-	v := value{kind: array}
+	v := arrayOf(nil)
 	for {
 		p.space()
 		if p.i >= len(p.s) {
@@ -159,13 +186,13 @@ func (p *parser) array(depth int) (value, error) {
 		if err != nil {
 			return value{}, err
 		}
-		v.list = append(v.list, e)
+		v.in.list = append(v.in.list, e)
 	}
 }
 
 func (p *parser) object(depth int) (value, error) {
 	p.i++
-	v := value{kind: object}
+	v := objectOf(nil, nil)
 	for {
 		p.space()
 		switch {
@@ -197,8 +224,8 @@ func (p *parser) object(depth int) (value, error) {
 		if err != nil {
 			return value{}, err
 		}
-		v.keys = append(v.keys, key)
-		v.list = append(v.list, e)
+		v.in.keys = append(v.in.keys, key)
+		v.in.list = append(v.in.list, e)
 	}
 }
 
@@ -297,14 +324,15 @@ func (v value) get(name string) value {
 	if v.kind != object {
 		return value{}
 	}
-	for i := len(v.keys) - 1; i >= 0; i-- {
-		if v.keys[i] == name {
-			return v.list[i]
+	keys := v.names()
+	for i := len(keys) - 1; i >= 0; i-- {
+		if keys[i] == name {
+			return v.in.list[i]
 		}
 	}
-	for i := len(v.keys) - 1; i >= 0; i-- {
-		if len(v.keys[i]) == len(name) && strings.EqualFold(v.keys[i], name) {
-			return v.list[i]
+	for i := len(keys) - 1; i >= 0; i-- {
+		if len(keys[i]) == len(name) && strings.EqualFold(keys[i], name) {
+			return v.in.list[i]
 		}
 	}
 	return value{}
@@ -394,9 +422,9 @@ func (v value) boolean() (is, known bool) {
 func (v value) items() []value {
 	switch v.kind {
 	case array:
-		return v.list
+		return v.each()
 	case object:
-		if len(v.keys) == 0 {
+		if len(v.names()) == 0 {
 			return nil
 		}
 		return []value{v}

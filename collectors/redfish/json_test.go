@@ -190,7 +190,7 @@ func walkValue(v value, depth int) {
 	_ = v.items()
 	_ = v.get("a")
 	_ = status(v)
-	for _, e := range v.list {
+	for _, e := range v.each() {
 		walkValue(e, depth+1)
 	}
 }
@@ -214,15 +214,15 @@ func compare(t *testing.T, std any, v value) {
 			t.Errorf("%v is read as %v", s, f)
 		}
 	case []any:
-		if v.kind != array || len(v.list) != len(s) {
-			t.Fatalf("a list of %d is read as %d of %d", len(s), v.kind, len(v.list))
+		if v.kind != array || len(v.each()) != len(s) {
+			t.Fatalf("a list of %d is read as %d of %d", len(s), v.kind, len(v.each()))
 		}
 		for i := range s {
-			compare(t, s[i], v.list[i])
+			compare(t, s[i], v.each()[i])
 		}
 	case map[string]any:
-		if v.kind != object || len(v.keys) < len(s) {
-			t.Fatalf("an object of %d is read as %d of %d", len(s), v.kind, len(v.keys))
+		if v.kind != object || len(v.names()) < len(s) {
+			t.Fatalf("an object of %d is read as %d of %d", len(s), v.kind, len(v.names()))
 		}
 	}
 }
@@ -246,9 +246,9 @@ func FuzzTree(f *testing.F) {
 			return
 		}
 		tr := newTree()
-		for i, k := range v.keys {
+		for i, k := range v.names() {
 			if p := normal(k); p != "" {
-				tr.entries[p] = &entry{path: p, body: v.list[i], stale: i%7 == 6, why: "it was not asked", role: role(i % int(rBaseAdapter+1))}
+				tr.entries[p] = &entry{path: p, body: v.each()[i], stale: i%7 == 6, why: "it was not asked", role: role(i % int(rBaseAdapter+1))}
 			}
 		}
 		s := parse(tr, "srv-1")

@@ -74,7 +74,7 @@ type mangler struct {
 
 func (m *mangler) collect(v value) {
 	if len(m.pool) < 2000 {
-		m.pool = append(m.pool, v.list...)
+		m.pool = append(m.pool, v.each()...)
 	}
 }
 
@@ -90,19 +90,19 @@ func (m *mangler) mangle(v value) value {
 	case n < 0.016:
 		return value{kind: text, text: []string{"N/A", "", "/redfish/v1", "Absent", "Critical", strings.Repeat("ä/", 900), "a/b c"}[m.IntN(7)]}
 	case n < 0.020:
-		return value{kind: array, list: []value{v, v}}
+		return arrayOf([]value{v, v})
 	case n < 0.024:
-		return value{kind: object, keys: []string{"@odata.id"}, list: []value{v}}
+		return objectOf([]string{"@odata.id"}, []value{v})
 	case n < 0.030 && len(m.pool) > 0:
 		return m.pool[m.IntN(len(m.pool))]
 	}
-	if len(v.list) == 0 {
+	if len(v.each()) == 0 {
 		return v
 	}
 	out := v
-	out.list = make([]value, len(v.list))
-	for i, e := range v.list {
-		out.list[i] = m.mangle(e)
+	out.in = &inside{keys: v.names(), list: make([]value, len(v.each()))}
+	for i, e := range v.each() {
+		out.in.list[i] = m.mangle(e)
 	}
 	return out
 }

@@ -43,7 +43,7 @@ func (b *builder) redundancies(kind component.Kind, form, link string, list valu
 	var out []*claim
 	groups := list.items()
 	for i, g := range groups {
-		if g.kind == object && len(g.keys) <= 1 && g.link() != "" {
+		if g.kind == object && len(g.names()) <= 1 && g.link() != "" {
 			continue // only a link to one that stands elsewhere
 		}
 		at := g.link()
@@ -184,7 +184,7 @@ func (v value) rawOrList() string {
 	switch v.kind {
 	case array, object:
 		var all []string
-		for _, e := range v.list {
+		for _, e := range v.each() {
 			if s := e.rawOrList(); s != "" {
 				all = append(all, s)
 			}

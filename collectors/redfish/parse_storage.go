@@ -164,7 +164,7 @@ func (b *builder) controllersOf(s *subsystem) {
 	inside := s.body.get("StorageControllers").items()
 	newer := s.controllers
 	for i, body := range inside {
-		if len(body.keys) <= 1 {
+		if len(body.names()) <= 1 {
 			continue // only a link
 		}
 		at := body.link()

@@ -43,7 +43,7 @@ func (b *builder) olderFans(c *chassis, link string) []*part {
 		}
 		p.named(c.path, b.prefix(c.path), b.label(body), body.first("FanName", "Name").str(), memberSlot(body), body.get("MemberId").str())
 		p.Status, p.Why = judge(status(body.get("Status")))
-		for _, o := range body.get("Oem").list {
+		for _, o := range body.get("Oem").each() {
 			if is, known := o.get("HotPluggable").boolean(); known && p.HotSwap == nil {
 				p.HotSwap = &is
 			}
@@ -174,9 +174,7 @@ func (b *builder) intake(c *chassis, link string) {
 		return
 	}
 	for _, t := range b.t.at(link).get("Temperatures").items() {
-		context := strings.ToLower(t.get("PhysicalContext").str())
-		name := strings.ToLower(t.get("Name").str())
-		if context == "intake" || strings.Contains(name, "inlet") || strings.Contains(name, "ambient") {
+		if isIntake(t) {
 			v := num(t.get("ReadingCelsius")).sane(100)
 			p.read("intake_temperature", "Cel", "", v.v, v.ok && v.v > 0)
 		}

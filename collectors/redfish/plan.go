@@ -154,7 +154,7 @@ func follow(t *tree, r role, at string, body value) []ref {
 		v := body.at(s.names...)
 		links := []value{v}
 		if v.kind == array {
-			links = v.list
+			links = v.each()
 		}
 		for _, l := range links {
 			if p := l.link(); p != "" && !strings.Contains(p, "#") {

@@ -82,7 +82,7 @@ func vendorLinks(system value) []ref {
 // oemTemperature reads a drive's temperature where vendors keep it (recordings huawei-2288h-v5, lenovo-sr670v2).
 func oemTemperature(drive value) value64 {
 	var t value64
-	for _, o := range drive.get("Oem").list {
+	for _, o := range drive.get("Oem").each() {
 		t = t.or(num(o.first("TemperatureCelsius", "Temperature")))
 	}
 	return t
@@ -139,7 +139,7 @@ func meantDesigned(most, members int, state snapshot.ClaimState, m vendor) int {
 // Oem.Lenovo.Location.Info (lenovo-sr670v2), others in SlotNumber.
 func bayNumber(body value) string {
 	oem := body.get("Oem")
-	for _, v := range oem.list {
+	for _, v := range oem.each() {
 		for _, name := range []string{"BayNumber", "SlotNumber"} {
 			if n, ok := v.get(name).num(); ok && n >= 0 && n < 1000 {
 				return v.get(name).str()
@@ -172,7 +172,7 @@ func supplyQuirks(p *part, s *supply) {
 
 // oemPower reads a supply's numbers where vendors keep them (Huawei: Oem.Huawei.PowerInputWatts; idrac_exporter issues 121, 173).
 func oemPower(body value) (input, output value64) {
-	for _, o := range body.get("Oem").list {
+	for _, o := range body.get("Oem").each() {
 		input = input.or(num(o.get("PowerInputWatts")))
 		output = output.or(num(o.get("PowerOutputWatts")))
 	}
@@ -455,7 +455,7 @@ func firmwareState(word string, st component.Status, why string) (component.Stat
 // volumeLevel finds the RAID level where vendors keep it: Huawei in Oem.Huawei.VolumeRaidLevel (huawei-2288h-v5); Cisco
 // and others in Oem.*.RaidLevel.
 func volumeLevel(body value) string {
-	for _, o := range body.get("Oem").list {
+	for _, o := range body.get("Oem").each() {
 		if s := o.first("VolumeRaidLevel", "RaidLevel", "RAIDLevel").str(); s != "" {
 			return s
 		}
@@ -470,7 +470,7 @@ func volumeQuirks(body value) (remaining int, known bool, st words) {
 	if n, ok := o.get("RemainingRedundancy").num(); ok && n >= 0 && n < 10 {
 		remaining, known = int(n), true
 	}
-	for _, o := range body.get("Oem").list {
+	for _, o := range body.get("Oem").each() {
 		if s := o.first("VolumeState", "RaidStatus").str(); s != "" {
 			st = words{health: strings.ToLower(s), said: s, spoke: true}
 		}

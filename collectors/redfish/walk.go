@@ -508,7 +508,7 @@ func (w *walk) pages(ctx context.Context, it item, body value) (value, *failure)
 	if len(asked) == 0 {
 		return body, nil
 	}
-	return value{kind: object, keys: []string{"Members"}, list: []value{{kind: array, list: all}}}, nil
+	return objectOf([]string{"Members"}, []value{arrayOf(all)}), nil
 }
 
 func nextPage(body value) string {
@@ -540,7 +540,10 @@ func errorBody(v value) (missing bool, said string) {
 	if said == "" {
 		said = e.get("code").str()
 	}
-	return missing, shorten("an error, "+said, 200)
+	if said == "" {
+		said = "one without words"
+	}
+	return missing, shorten(said, 200)
 }
 
 // keep notes that a resource is as it was.
@@ -579,29 +582,44 @@ func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 			w.changed[it.path] = true
 		}
 	}
+	whole := body
+	body = lean(body)
 	w.tree.entries[it.path] = &entry{
 		path: it.path, role: it.role, many: it.many, body: body, sum: sum, etag: etag, query: query, poll: w.poll, link: it.link, chassis: it.chassis,
 	}
 	if !it.many {
 		return
 	}
-	whole := 0
-	for _, m := range body.get("Members").items() {
+	brought := 0
+	for _, m := range whole.get("Members").items() {
 		if w.embedded(m, it) {
-			whole++
+			brought++
 		}
 	}
-	if query != "" && whole == 0 && len(body.get("Members").items()) > 0 {
+	w.tree.entries[it.path].body = onlyLinks(body)
+	if query != "" && brought == 0 && len(body.get("Members").items()) > 0 {
 		w.tree.plain[it.path] = true
 		w.tree.entries[it.path].query = ""
 	}
 }
 
+// onlyLinks keeps of a collection where its members are: what came with them is stored by itself.
+func onlyLinks(collection value) value {
+	links := []value{}
+	for _, m := range collection.get("Members").items() {
+		if l := m.link(); l != "" {
+			links = append(links, value{kind: text, text: l})
+		}
+	}
+	return objectOf([]string{"Members"}, []value{arrayOf(links)})
+}
+
 // embedded stores a resource that came inside another with the role that the plan gives it, and what came inside it.
 // It reports whether v is a whole resource and not only a link to one.
 func (w *walk) embedded(v value, from item) bool {
-	p := normal(v.link())
-	if p == "" || strings.Contains(v.link(), "#") || len(v.keys) < 3 || !v.get("@odata.type").present() && !v.get("Id").present() {
+	link := strings.Clone(v.link()) // and not the text that it stood in
+	p := normal(link)
+	if p == "" || strings.Contains(link, "#") || len(v.names()) < 3 || !v.get("@odata.type").present() && !v.get("Id").present() {
 		return false
 	}
 	if refusesReading(w.tree, p) {
@@ -610,12 +628,12 @@ func (w *walk) embedded(v value, from item) bool {
 	if old := w.tree.entries[p]; old != nil && states(old.body) != states(v) {
 		w.changed[p] = true
 	}
-	w.tree.entries[p] = &entry{path: p, role: from.role, body: v, inside: from.path, poll: w.poll, link: v.link(), chassis: from.chassis}
+	w.tree.entries[p] = &entry{path: p, role: from.role, body: lean(v), inside: from.path, poll: w.poll, link: link, chassis: from.chassis}
 	for _, s := range steps[from.role] {
 		inner := v.at(s.names...)
 		list := []value{inner}
 		if inner.kind == array {
-			list = inner.list
+			list = inner.each()
 		}
 		for _, l := range list {
 			if s.many {
@@ -631,7 +649,7 @@ func (w *walk) embedded(v value, from item) bool {
 // embeddedCollection stores a collection that came inside another resource, if it came with its members: one that came
 // empty-handed is read by itself.
 func (w *walk) embeddedCollection(v value, from item) {
-	p := normal(v.link())
+	p := normal(strings.Clone(v.link()))
 	members := v.get("Members").items()
 	if p == "" || !v.get("Members").present() {
 		return
@@ -641,7 +659,7 @@ func (w *walk) embeddedCollection(v value, from item) {
 		whole = w.embedded(m, from) && whole
 	}
 	if whole && nextPage(v) == "" {
-		w.tree.entries[p] = &entry{path: p, role: from.role, many: true, body: v, inside: from.path, poll: w.poll}
+		w.tree.entries[p] = &entry{path: p, role: from.role, many: true, body: onlyLinks(lean(v)), inside: from.path, poll: w.poll}
 	}
 }
 
@@ -711,19 +729,19 @@ func states(v value) string {
 		}
 		switch v.kind {
 		case object:
-			for i, k := range v.keys {
+			for i, k := range v.names() {
 				switch k {
 				case "State", "Health", "HealthRollup", "PowerState", "LinkStatus", "LineInputStatus":
-					b.WriteString(v.list[i].raw())
+					b.WriteString(v.each()[i].raw())
 					b.WriteByte('/')
 				default:
-					if k2 := v.list[i].kind; k2 == object || k2 == array {
-						add(v.list[i], depth+1)
+					if k2 := v.each()[i].kind; k2 == object || k2 == array {
+						add(v.each()[i], depth+1)
 					}
 				}
 			}
 		case array:
-			for _, e := range v.list {
+			for _, e := range v.each() {
 				add(e, depth+1)
 			}
 		}

@@ -1,0 +1,124 @@
+package redfish
+
+import (
+	"slices"
+	"strings"
+)
+
+// A service's resources are kept from poll to poll, for ten thousand services: so of each only what somebody reads is
+// kept. lean takes the rest away, and lets go of the text that it stood in.
+
+// readNames are the fields that this package reads. A test collects them from the source and fails when one is missing.
+const readNames = `
+@Message.ExtendedInfo @odata.id @odata.nextLink @odata.type A1 AC AC1 Accept Active ActiveMainsId ActiveStandby Adapter AggregateHealthStatus
+ApparentVA ArrayControllers AssociatedMACAddresses AssociatedNetworkAddresses AutoTransferEnabled BackupPowerSourceStatus Batteries BayNumber Bios
+Blinking BranchCircuit Branches BreakerState CDUs CacheSummary CapacitanceName CapacitanceStatus CapacityBytes CapacityMiB CapacityWatts
+ChargeLevelPercent ChargePercent Chassis ChassisType ComputerSystems Conditions ContainedBy Contains Controllers CoolingLoopType CoolingLoops
+CoolingUnit CurrentAmps CurrentLinkSpeedMbps CurrentReading CurrentSpeedGbps CurrentTemperatureCelsius DC DataDrives DedicatedSpareDrives Dell
+DellControllerBattery DellPCIeSSD DellPhysicalDisk DellPowerSupply DellPowerSupplyView DellVirtualDisk DetailedState DetectorState Devices
+DisplayName Domain Drives ElectricalBuses Enclosure EquipmentType Ethernet EthernetInterfaces EventType Events ExpandAll ExpandQuery Fabrics
+FailurePredicted FanName FanRedundancy Fans Feeders FirmwareStatus FirmwareVersion FloorPDUs GPU Health HealthRollup HeatExchangers HostName
+HotPluggable HotplugCapable HotspareType Hp Hpe Huawei I1 Id ImmersionUnits Index IndicatorLED Infinity Info InputCurrentAmps
+InputNominalVoltageType InputPowerWatts InputRanges InputType InputVoltage InterfaceEnabled InterfaceType LastPowerOutputWatts LeakDetection
+LeakDetectors Levels Line1 Line1ToLine2 Line1ToNeutral Line2 Line2ToLine3 Line2ToNeutral Line3 Line3ToLine1 Line3ToNeutral LineInputStatus
+LineInputVoltage LineInputVoltageType LinkState LinkStatus Links LoadPercent Location LocationIndicatorActive LocationOrdinalValue LogicalDriveName
+LogicalDriveNumber LogicalDriveStatusReasons LogicalDrives MACAddress MacAddress Mains MainsRedundancy ManagerForChassis ManagerForServers
+ManagerType Managers Manufacturer MaxConsumedWatts MaxLevels MaxNumSupported MaxSupportedInGroup MediaType Member MemberID MemberId Members
+Members@odata.nextLink Message MessageId MetricReport Metrics MinNeededForFaultTolerance MinNeededInGroup MinNumNeeded MinNumNeededForFaultTolerance
+Mirrored Mismatched Mode Model Name NetworkAdapter NetworkAdapters NetworkPorts Neutral NoLinks Node10 Node2 NominalVoltage NominalVoltageType
+NonRedundant None NotPresent Oem Off Ok OnePhase Operation OperationName Operations Optimal OriginOfCondition Outlet Outlets OutputPowerWatts
+OutputWattage PartLocation PartNumber Percent PercentageComplete PermanentMACAddress PhaseWiringType PhysicalContext PhysicalDrives PhysicalLocation
+PhysicalPortNumber PhysicalPorts PolyPhaseCurrentAmps PolyPhasePowerWatts PolyPhaseVoltage Port PortId Ports Power PowerCapacityVA
+PowerCapacityWatts PowerConsumedWatts PowerControl PowerDistribution PowerEquipment PowerInputWatts PowerMetric PowerMetrics PowerOutputWatts
+PowerShelf PowerShelves PowerState PowerSubsystem PowerSupplies PowerSupply PowerSupplyRedundancy PowerSupplyStatus PowerSupplyType PowerWatts
+PoweredBy PredictedMediaLifeLeftPercent PredictiveFailureState PreferredMainsId PrimaryStatus Product ProductName Protocol ProtocolFeaturesSupported
+PumpRedundancy PumpSpeedPercent Pumps RAID01 RAID1 RAID10 RAID10E RAID10TRIPLE RAID1E RAID1TRIPLE RAID3 RAID4 RAID5 RAID50 RAID6 RAID60 RAID6TP
+RAIDLevel RAIDState RAIDType RackMount RackPDUs Raid RaidLevel RaidStatus RatedCurrentAmps RawDevice Reading ReadingCelsius ReadingUnits
+RebuildCompletionPercentage RebuildState RedMinNumberNeeded RedTypeOfSet Redundancy RedundancyEnabled RedundancyGroup RedundancySet RedundancyStatus
+RedundancyType RemainingRedundancy Reservoirs ResourceBlocks ResourceMissing ResourceNotFound Revision SSDEnduranceUtilizationPercentage SecureBoot
+Self SerialNumber ServerSentEventUri ServiceEnabled ServiceLabel Shelf SimpleStorage SlotNumber SmartStorage SmartStorageBattery SourceCircuit
+SpeedMbps SpeedPercent SpeedRPM StandAlone Standby State StateOfHealthPercent Status StatusIndicator Storage StorageControllers StorageSystems
+Storages Subfeeds Switch SwitchType Switches Switchgear System SystemType Systems Team Temperature TemperatureCelsius Temperatures Thermal
+ThermalEquipment ThermalMetrics ThermalSubsystem ThreePhase Tower TransferConfiguration TransferSwitches TwoPhase UNKNOWN UUID Units UserLabel
+Vendor Virtual Voltage VoltageType Volume VolumeRaidLevel VolumeState VolumeType Volumes code error href links message
+`
+
+// kept is readNames by its lower-case form; the value is the form in which the name is written most.
+var kept = func() map[string]string {
+	m := map[string]string{}
+	for _, n := range strings.Fields(readNames) {
+		m[strings.ToLower(n)] = n
+	}
+	return m
+}()
+
+// common are the texts that stand in every second resource.
+var common = func() map[string]string {
+	m := map[string]string{}
+	for _, s := range []string{"Enabled", "OK", "Warning", "Critical", "Absent", "Disabled", "StandbyOffline", "UnavailableOffline", "On", "Off", "None", "AC", "RPM", "Percent", "0", "1", "2", "true", "false"} {
+		m[s] = s
+	}
+	return m
+}()
+
+const maxKept = 2048 // bytes of one text
+
+func lean(v value) value { return leaner(v, "") }
+
+// leaner takes away what nobody reads below a field of that name. The names directly below Oem are the vendors', and
+// all stay.
+func leaner(v value, field string) value {
+	out := value{kind: v.kind}
+	if v.text != "" {
+		if s, is := common[v.text]; is {
+			out.text = s
+		} else {
+			out.text = strings.Clone(shorten(v.text, maxKept))
+		}
+	}
+	switch v.kind {
+	case array:
+		out.in = &inside{}
+		for _, e := range v.each() {
+			if field != "Temperatures" || isIntake(e) {
+				out.in.list = append(out.in.list, leaner(e, field))
+			}
+		}
+		out.in.list = slices.Clip(out.in.list)
+	case object:
+		out.in = leanFields(v, field)
+	}
+	return out
+}
+
+func leanFields(v value, field string) *inside {
+	n := 0
+	for i, k := range v.names() {
+		if v.each()[i].present() && (field == "Oem" || kept[strings.ToLower(k)] != "") {
+			n++
+		}
+	}
+	out := &inside{keys: make([]string, 0, n), list: make([]value, 0, n)}
+	for i, k := range v.names() {
+		name := kept[strings.ToLower(k)]
+		switch {
+		case !v.each()[i].present():
+			continue
+		case name == k:
+			k = name // the one that all share
+		case name != "" || field == "Oem":
+			k = strings.Clone(k)
+		default:
+			continue
+		}
+		out.keys = append(out.keys, k)
+		out.list = append(out.list, leaner(v.each()[i], k))
+	}
+	return out
+}
+
+// isIntake reports whether a temperature is that of the air that comes in; no other is read.
+func isIntake(t value) bool {
+	name := strings.ToLower(t.get("Name").str())
+	return strings.EqualFold(t.get("PhysicalContext").str(), "Intake") || strings.Contains(name, "inlet") || strings.Contains(name, "ambient")
+}
