@@ -49,14 +49,15 @@ type App struct {
 	config  atomic.Pointer[config.Config] // the present one
 	picture atomic.Pointer[picture]
 
-	listener net.Listener
-	bus      *bus.Bus
-	keeper   *keeper
-	poller   *poll.Poller
-	judge    *judge
-	tasks    tasks
-	undo     []func(context.Context) error // what Start did, in order
-	reload   sync.Mutex                    // one at a time
+	listener  net.Listener
+	bus       *bus.Bus
+	keeper    *keeper
+	poller    *poll.Poller
+	judge     *judge
+	encrypted bool // the page is served over TLS
+	tasks     tasks
+	undo      []func(context.Context) error // what Start did, in order
+	reload    sync.Mutex                    // one at a time
 }
 
 // New builds everything that a configuration asks for, without starting anything: its errors are the configuration's.
@@ -92,6 +93,10 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	if err := a.judge.build(o.Config); err != nil {
+		return nil, err
+	}
+	var err error
+	if a.encrypted, err = checkWeb(o.Config.Web.TLSConfig); err != nil {
 		return nil, err
 	}
 	a.picture.Store(&picture{site: o.Config.Site, version: o.Version, at: o.Now()})
@@ -173,7 +178,7 @@ func (a *App) URL() string {
 		return strings.TrimRight(w.URL, "/")
 	}
 	scheme := "http"
-	if w.TLSConfig != "" {
+	if a.encrypted {
 		scheme = "https"
 	}
 	return scheme + "://" + a.listener.Addr().String() // the port may have been any free one

@@ -320,3 +320,47 @@ func TestQuestions(t *testing.T) {
 		t.Error("a stopped daemon answers")
 	}
 }
+
+// TestLogin: the page asks for a login where the web configuration says so, and nothing is served without.
+func TestLogin(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{
+		"a.yaml": "devices: [\"redfish+http://127.0.0.1:9\"]\nweb: {listen: \"127.0.0.1:0\", tls_config: web.yml}\nstate: {dir: state}\n",
+		// The hash is bcrypt's of "page-test".
+		"web.yml": "basic_auth_users:\n  duty: $2a$04$10cjW0m9u/yncuEEFsdVROUo66/.DZo.o5ChF7XAUcx1Jmse6h/2G\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := config.Load(filepath.Join(dir, "a.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Options{Config: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, path := range []string{"/", "/metrics", "/api/v1/status", "/healthz"} {
+		if code, _ := get(t, a.URL()+path); code != http.StatusUnauthorized {
+			t.Errorf("%s is answered with %d to nobody in particular", path, code)
+		}
+	}
+	c := api.Client{URL: strings.Replace(a.URL(), "://", "://duty:page-test@", 1)}
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+	cfg.Web.TLSConfig = filepath.Join(dir, "a.yaml")
+	if _, err := New(Options{Config: cfg}); err == nil || !strings.Contains(err.Error(), "exporter toolkit") {
+		t.Errorf("a wrong web configuration: %v", err)
+	}
+}

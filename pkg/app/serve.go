@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -30,6 +32,23 @@ func (a *App) listen() error {
 		return nil
 	})
 	return nil
+}
+
+var tlsSection = regexp.MustCompile(`(?m)^tls_server_config[ \t]*:`)
+
+// checkWeb checks a web configuration file of the exporter toolkit and reports whether it asks for TLS.
+func checkWeb(file string) (encrypted bool, err error) {
+	if file == "" {
+		return false, nil
+	}
+	if err := toolkit.Validate(file); err != nil {
+		return false, fmt.Errorf("%s: %w; it is a web configuration of the Prometheus exporter toolkit", file, err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false, err
+	}
+	return tlsSection.Match(text), nil
 }
 
 // serve answers on the listener until ctx is done; those who are being answered then are waited for a while.
