@@ -1,6 +1,9 @@
 package mibs
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 // Profile says what one family of devices means by its objects. It is checked: every name in it is resolved, so that
 // whoever reads a device by it follows numbers, not words.
@@ -104,9 +107,14 @@ type Part struct {
 	Optional bool // may be missing
 }
 
+// Many reports whether the part stands for several texts, where several may be named.
+func (p Part) Many() bool {
+	return p.Ref != nil && slices.ContainsFunc(p.Filters, func(f Filter) bool { return f.Op == "octets" || f.Op == "each" })
+}
+
 // Filter changes a value on its way into a text.
 type Filter struct {
-	Op string // slot, number, lower, upper, trim, hex, text, re, add
+	Op string // slot, number, lower, upper, trim, hex, text, octets, each, re, add
 	Re *regexp.Regexp
 	N  int64
 }

@@ -24,7 +24,7 @@ var (
 		flags: []string{"predicted", "standby", "input_lost", "rebuilding", "on_battery", "bypass", "off"},
 		alone: map[string]string{"standby": "ok", "input_lost": "ok", "predicted": "impaired", "rebuilding": "impaired"},
 	}
-	claimWords  = words{what: "a claim's state", words: []string{"full", "degraded", "lost", "insufficient", "not-redundant", "unknown", "none", "drop"}}
+	claimWords  = words{what: "a claim's state", words: []string{"full", "degraded", "lost", "insufficient", "not-redundant", "not-now", "unknown", "none", "drop"}}
 	answerWords = words{what: "an answer", words: []string{"yes", "no", "unknown", "none"}}
 )
 

@@ -45,6 +45,22 @@ func (b *builder) claims(e *reading, g *mibs.Group) {
 	}
 }
 
+// notNow is what "not redundant" means of these members: lost where one of them is out, configured so where all are
+// there and work. An empty bay may never have been filled, and of an unknown part nothing follows.
+func (b *builder) notNow(members []component.ID) snapshot.ClaimState {
+	state := snapshot.ClaimNotRedun
+	for _, id := range members {
+		v := b.made[b.byID[id]].verdict
+		switch {
+		case v.word == "failed", slices.Contains(v.flags, "input_lost"), slices.Contains(v.flags, "rebuilding"):
+			return snapshot.ClaimLost
+		case v.word != "ok" && v.word != "impaired":
+			state = snapshot.ClaimNone
+		}
+	}
+	return state
+}
+
 // claim reads one claim; ok is false where the device says nothing of it.
 func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool) {
 	name := e.text(g.ID, r)
@@ -78,6 +94,9 @@ func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool
 		if string(p.c.Kind) == g.Kind && slices.Contains(p.groups, name) {
 			c.Members = appendNew(c.Members, p.c.ID)
 		}
+	}
+	if v.word == "not-now" {
+		c.State = b.notNow(c.Members)
 	}
 	c.Needed, c.Designed = whole(e.number(g.Needed, r)), whole(e.number(g.Designed, r))
 	if n := e.number(g.Spares, r); c.Needed == 0 && n >= 0 {
@@ -194,10 +213,12 @@ func raidNeeds(level string, designed, members int) int {
 	case "RAID0", "JBOD", "CONCAT":
 	case "RAID1", "RAID1ADM":
 		may = n - 1
-	case "RAID3", "RAID4", "RAID5", "RAID10", "RAID1E", "RAID50", "RAID5E", "RAID5EE", "RAID01":
+	case "RAID3", "RAID4", "RAID5", "RAID10", "RAID1E", "RAID50", "RAID5E", "RAID5EE", "RAID01", "RAID30", "RAIDZ", "RAIDZ1":
 		may = 1
-	case "RAID6", "RAID60", "RAIDDP":
+	case "RAID6", "RAID60", "RAIDDP", "RAID10ADM", "RAIDZ2":
 		may = 2
+	case "RAIDTEC", "RAIDZ3":
+		may = 3
 	default:
 		return 0
 	}

@@ -251,6 +251,36 @@ func (e *reading) fill(t *mibs.Template, r *row) string {
 	return strings.TrimSpace(b.String())
 }
 
+// fills is fill for a template that may name several: a value behind the filter octets or each yields one text for each
+// of its numbers or words.
+func (e *reading) fills(t *mibs.Template, r *row) []string {
+	if t == nil {
+		return nil
+	}
+	for i, p := range t.Parts {
+		if !p.Many() {
+			continue
+		}
+		v, ok := e.value(*p.Ref, r)
+		if !ok {
+			return nil
+		}
+		var out []string
+		for _, word := range strings.Fields(filtered(v, p.Filters)) {
+			one := mibs.Template{Parts: slices.Clone(t.Parts)}
+			one.Parts[i] = mibs.Part{Literal: word}
+			if s := e.fill(&one, r); s != "" && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	if s := e.fill(t, r); s != "" {
+		return []string{s}
+	}
+	return nil
+}
+
 func filtered(v Value, filters []mibs.Filter) string {
 	s := v.Words()
 	for _, f := range filters {
@@ -269,6 +299,10 @@ func filtered(v Value, filters []mibs.Filter) string {
 			s = v.Hex()
 		case "text":
 			s = printable(s)
+		case "octets":
+			s = octets(v.Text)
+		case "each":
+			s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '|' }), " ")
 		case "add":
 			n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 			if err != nil {
@@ -294,6 +328,15 @@ func filtered(v Value, filters []mibs.Filter) string {
 		}
 	}
 	return s
+}
+
+// octets writes each octet in decimal.
+func octets(s string) string {
+	words := make([]string, len(s))
+	for i := range len(s) {
+		words[i] = strconv.Itoa(int(s[i]))
+	}
+	return strings.Join(words, " ")
 }
 
 func lastNumber(s string) string {

@@ -50,7 +50,7 @@ func Parse(device string, profiles []*mibs.Profile, sys mibs.System, data *Data,
 		opt.Limit = collectors.DefaultLimits().Components
 	}
 	b := &builder{
-		device: device, limit: opt.Limit, byID: map[component.ID]int{},
+		device: device, limit: opt.Limit, byID: map[component.ID]int{}, called: map[alias]int{},
 		out: &Parsed{Device: snapshot.Device{Name: device, Hostname: printable(sys.Name)}, Sources: map[component.ID][]string{}},
 	}
 	for i, p := range profiles {
@@ -84,8 +84,11 @@ type builder struct {
 	out    *Parsed
 	made   []*part
 	byID   map[component.ID]int
-	later  []func() // links and claims: when every component is there
+	called map[alias]int // what other names lead to a component
+	later  []func()      // links and claims: when every component is there
 }
+
+type alias struct{ kind, name string }
 
 // part is a component while it is being put together.
 type part struct {
@@ -331,6 +334,7 @@ func (b *builder) add(p *part, r *row) int {
 	}
 	if there {
 		b.merge(b.made[at], p)
+		b.callAlso(p, at)
 		return at
 	}
 	if len(b.made) >= b.limit {
@@ -339,7 +343,19 @@ func (b *builder) add(p *part, r *row) int {
 	}
 	b.made = append(b.made, p)
 	b.byID[p.c.ID] = len(b.made) - 1
+	b.callAlso(p, len(b.made)-1)
 	return len(b.made) - 1
+}
+
+// callAlso notes a part's aliases; of two parts with the same alias the first keeps it.
+func (b *builder) callAlso(p *part, at int) {
+	for _, name := range p.c.Aliases {
+		if a := (alias{string(p.c.Kind), name}); name != "" {
+			if _, taken := b.called[a]; !taken {
+				b.called[a] = at
+			}
+		}
+	}
 }
 
 // merge adds to a part what another rule says of it. A rule of the same profile has a say in its condition; another
@@ -405,15 +421,16 @@ func (b *builder) targets(e *reading, t mibs.Target, r *row) []int {
 		}
 		return out
 	}
-	local := e.fill(t.ID, r)
-	if local == "" {
-		return nil
-	}
+	var out []int
 	kind := component.Kind(t.Kind)
-	if i, ok := b.byID[component.NewID(b.device, kind, localID(kind, local))]; ok {
-		return []int{i}
+	for _, local := range e.fills(t.ID, r) {
+		if i, ok := b.byID[component.NewID(b.device, kind, localID(kind, local))]; ok {
+			out = append(out, i)
+		} else if i, ok := b.called[alias{t.Kind, local}]; ok {
+			out = append(out, i)
+		}
 	}
-	return nil
+	return out
 }
 
 func (b *builder) links(e *reading, rule *mibs.Component, r *row, number int) {

@@ -13,6 +13,7 @@ import (
 	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/recording"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
 
 // chassis is a device of an invented vendor that needs most of the profile language.
@@ -216,6 +217,71 @@ groups:
 `, "1.0 1", "10.1.1 3", "10.1.2 3", "10.1.3 4", "10.1.4 1", "10.1.5 2")
 	if len(p.Claims) != 1 || p.Claims[0].Needed != 2 || len(p.Claims[0].Members) != 5 {
 		t.Errorf("claims: %+v", p.Claims)
+	}
+}
+
+// Two arrays name their drives by number: one in octets, one in a list; a third in nothing that is there.
+func TestMembersNamedByNumber(t *testing.T) {
+	p := try(t, `
+profile: acme
+class: storage
+match: {sys_object_id: 1.3.6.1.4.1.99999}
+oids: {acme: 1.3.6.1.4.1.99999}
+tables:
+  disk: {entry: acme.10, columns: {diskState: 1, diskBay: 2}}
+  array: {entry: acme.20, columns: {arrayState: 1, arrayOctets: 2, arrayList: 3}}
+components:
+  - {kind: drive, table: disk, id: "{diskBay}", condition: {of: diskState, map: {1: ok, 2: failed}}}
+  - kind: volume
+    table: array
+    condition: {of: arrayState, map: {1: ok, 2: impaired}}
+    carried_by: "drive/disk.1.{arrayOctets|octets}"
+groups:
+  - {kind: drive, table: array, id: "drive-{index}", members: ["drive/disk.1.{arrayOctets|octets}", "drive/disk.1.{arrayList|each}"], state: {of: arrayState, map: {1: full, 2: degraded}}}
+`, "10.1.1.3 1", "10.1.1.4 2", "10.1.1.65 1", "10.2.1.3 1I:1:3", "10.2.1.4 1I:1:4", "10.2.1.65 1I:2:1",
+		"20.1.1 1", "20.2.1 A", "20.1.2 2", "20.3.2 3, 4;99", "20.1.3 2", "20.3.3 98")
+	want := []string{"drive-1 full [dev/drive/1I:2:1]", "drive-2 degraded [dev/drive/1I:1:3 dev/drive/1I:1:4]", "drive-3 degraded []"}
+	for i, c := range p.Claims {
+		if got := fmt.Sprint(c.Group.Local(), " ", c.State, " ", c.Members); i >= len(want) || got != want[i] {
+			t.Errorf("claim %d: %s", i, got)
+		}
+	}
+	if len(p.Claims) != len(want) {
+		t.Errorf("%d claims", len(p.Claims))
+	}
+	if len(p.Links) != 1 || p.Links[0].From != "dev/drive/1I:2:1" {
+		t.Errorf("links %v", p.Links)
+	}
+}
+
+func TestNotRedundantNow(t *testing.T) {
+	for _, c := range []struct {
+		name, first, second string
+		want                snapshot.ClaimState
+	}{
+		{"both work", "1", "1", snapshot.ClaimNotRedun},
+		{"one failed", "1", "2", snapshot.ClaimLost},
+		{"one has no input", "3", "1", snapshot.ClaimLost},
+		{"an empty bay", "1", "4", snapshot.ClaimNone},
+		{"an empty bay and one failed", "2", "4", snapshot.ClaimLost},
+		{"one is not known", "1", "9", snapshot.ClaimNone},
+		{"a warning", "5", "1", snapshot.ClaimNotRedun},
+	} {
+		p := try(t, `
+profile: acme
+class: server
+match: {sys_object_id: 1.3.6.1.4.1.99999}
+oids: {acme: 1.3.6.1.4.1.99999}
+scalars: {redundant: acme.1.0}
+tables: {supply: {entry: acme.10, columns: {supplyState: 1}}}
+components:
+  - {kind: psu, table: supply, condition: {of: supplyState, map: {1: ok, 2: failed, 3: input_lost, 4: absent, 5: impaired}}}
+groups:
+  - {kind: psu, members: "psu/*", needed: 1, state: {of: redundant, map: {2: not-now notRedundant, 3: full}}}
+`, "1.0 2", "10.1.1 "+c.first, "10.1.2 "+c.second)
+		if len(p.Claims) != 1 || p.Claims[0].State != c.want {
+			t.Errorf("%s: %+v", c.name, p.Claims)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (v verdict) said() bool { return v.word != "" }
 // ranks order what several values say of one part. A value that nobody knows outranks ok, so that it never reads as
 // good; what is known to be bad outranks it.
 var ranks = map[string]int{
-	"": 0, "ok": 1, "yes": 1, "full": 1, "unknown": 2, "no": 2, "impaired": 3, "not-redundant": 3, "degraded": 4,
+	"": 0, "ok": 1, "yes": 1, "full": 1, "unknown": 2, "no": 2, "impaired": 3, "not-redundant": 3, "not-now": 3, "degraded": 4,
 	"absent": 5, "lost": 5, "failed": 6, "insufficient": 6, "drop": 7,
 }
 
