@@ -65,6 +65,36 @@ const maxKept = 2048 // bytes of one text
 
 func lean(v value) value { return leaner(v, "") }
 
+// thin leaves only the links to the resources that came inside another and are kept by themselves.
+func thin(r role, v value) value {
+	if v.kind != object || len(steps[r]) == 0 {
+		return v
+	}
+	out := objectOf(v.names(), slices.Clone(v.each()))
+	for _, s := range steps[r] {
+		for i, k := range v.names() {
+			if len(s.names) == 1 && k == s.names[0] {
+				out.in.list[i] = linksOf(v.each()[i])
+			}
+		}
+	}
+	return out
+}
+
+func linksOf(v value) value {
+	if v.kind == array {
+		var links []value
+		for _, e := range v.each() {
+			links = append(links, linksOf(e))
+		}
+		return arrayOf(links)
+	}
+	if l := v.link(); v.kind == object && l != "" && !strings.Contains(l, "#") {
+		return objectOf([]string{"@odata.id"}, []value{{kind: text, text: l}})
+	}
+	return v
+}
+
 // leaner takes away what nobody reads below a field of that name. The names directly below Oem are the vendors', and
 // all stay.
 func leaner(v value, field string) value {

@@ -583,7 +583,7 @@ func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 		}
 	}
 	whole := body
-	body = lean(body)
+	body = lean(thin(it.role, body))
 	w.tree.entries[it.path] = &entry{
 		path: it.path, role: it.role, many: it.many, body: body, sum: sum, etag: etag, query: query, poll: w.poll, link: it.link, chassis: it.chassis,
 	}
@@ -628,7 +628,7 @@ func (w *walk) embedded(v value, from item) bool {
 	if old := w.tree.entries[p]; old != nil && states(old.body) != states(v) {
 		w.changed[p] = true
 	}
-	w.tree.entries[p] = &entry{path: p, role: from.role, body: lean(v), inside: from.path, poll: w.poll, link: link, chassis: from.chassis}
+	w.tree.entries[p] = &entry{path: p, role: from.role, body: lean(thin(from.role, v)), inside: from.path, poll: w.poll, link: link, chassis: from.chassis}
 	for _, s := range steps[from.role] {
 		inner := v.at(s.names...)
 		list := []value{inner}
