@@ -85,6 +85,19 @@ func night() *api.Status {
 	}
 }
 
+// well is night before and after: everything is there.
+func well() *api.Status {
+	s := night()
+	s.Incidents, s.Findings = nil, s.Findings[3:]
+	for i := range s.Services {
+		s.Services[i].State, s.Services[i].Spares, s.Services[i].SparesWorst = engine.Full, n(2), nil
+	}
+	for i := range s.Groups {
+		s.Groups[i].State, s.Groups[i].Spares = engine.Full, n(1)
+	}
+	return s
+}
+
 func TestGolden(t *testing.T) {
 	simulation := &engine.Simulation{Fail: []component.ID{"feed-a", "feed-b"}, Down: []component.ID{"a", "b"},
 		Services: []engine.Change{{ID: "s", Name: "mail", Lost: true, Before: engine.Verdict{State: engine.Full, Spares: n(1), By: map[component.Domain]engine.Spares{component.Power: {Spares: n(1)}}}, After: engine.Verdict{State: engine.Insufficient, Spares: n(-1)}}},
@@ -94,8 +107,10 @@ func TestGolden(t *testing.T) {
 		"inspect-gone.txt": func(p *Printer) {
 			p.Inspection(&api.Inspection{Target: "snmp://10.0.0.9", Device: snapshot.Device{Name: "10.0.0.9"}, Errors: []snapshot.Error{{At: "snmp://10.0.0.9", Error: "no answer in 5 s", Hint: "Is the community right?"}}})
 		},
-		"status.txt":   func(p *Printer) { p.Status(night()) },
-		"simulate.txt": func(p *Printer) { p.Simulation(simulation) },
+		"status.txt":      func(p *Printer) { p.Status(night()) },
+		"simulate.txt":    func(p *Printer) { p.Simulation(simulation) },
+		"change.txt":      func(p *Printer) { p.Change(well(), night()) },
+		"change-back.txt": func(p *Printer) { p.Change(night(), well()) },
 		"gate.txt": func(p *Printer) {
 			p.Gate(&engine.Gate{Verdict: 2, Fail: []component.ID{"ups-a"}, Reasons: []string{"srv-103 is silent"}, Settle: []string{"an answer from srv-103"}, Presumed: []component.ID{"panel-b"}, Effect: *simulation})
 		},

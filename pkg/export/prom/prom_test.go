@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -267,5 +269,39 @@ func TestDiscovery(t *testing.T) {
 		`{"targets":["ups-a"],"labels":{"__meta_sparewatch_device":"ups-a","__meta_sparewatch_model":"","__meta_sparewatch_vendor":""}}]` + "\n"
 	if got != want {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestDocumented: docs/metrics.md has every metric of ours, and no other.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, text := range []string{gather(t, rack(), expfmt.NewFormat(expfmt.TypeTextPlain)), get(t, Probe(rack, at, quiet), "/probe?target=srv-101")} {
+		for line := range strings.Lines(text) {
+			if name, ok := strings.CutPrefix(line, "# HELP "); ok {
+				name, _, _ = strings.Cut(name, " ")
+				shown[name] = true
+			}
+		}
+	}
+	for _, reading := range []string{"sparewatch_input_power_watts", "sparewatch_load_ratio", "sparewatch_input_voltage_volts"} {
+		delete(shown, reading)
+	}
+	written := map[string]bool{}
+	for _, name := range regexp.MustCompile("`(sparewatch_[a-z_]*[a-z])`").FindAllStringSubmatch(string(page), -1) {
+		written[name[1]] = true
+	}
+	for name := range shown {
+		if !written[name] {
+			t.Errorf("%s is not in docs/metrics.md", name)
+		}
+	}
+	for name := range written {
+		if !shown[name] {
+			t.Errorf("docs/metrics.md has %s, which is not shown", name)
+		}
 	}
 }
