@@ -114,11 +114,13 @@ func (e *Engine) compile() error {
 		return err
 	}
 	e.mistakes = mistakes
+	kept := e.keep()
 	e.stale, e.compiledAt = false, e.now
 	for _, d := range e.devices {
 		d.stale = false
 	}
 	e.lay(g)
+	e.reuse(kept)
 	return nil
 }
 

@@ -501,6 +501,7 @@ func TestIncrementalEqualsFromScratch(t *testing.T) {
 			clear(r.slow.silent)
 			clear(r.slow.proves)
 			r.drawStatuses(t)
+			r.drawFan(t)
 			views := r.views()
 			for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(views)-1), 1, len(views)).Draw(t, "heard") {
 				e.Update(views[i])
@@ -524,6 +525,18 @@ func TestIncrementalEqualsFromScratch(t *testing.T) {
 			t.Errorf("after changes:\n%s\nfrom scratch:\n%s", a, b)
 		}
 	})
+}
+
+// drawFan puts a part that means nothing into a device, or takes it out: the structure is compiled anew.
+func (r *room) drawFan(t *rapid.T) {
+	d := r.devices[rapid.SampledFrom(r.model.Observed).Draw(t, "with a fan")]
+	id := component.NewID(d.Device.Name, component.Fan, "9")
+	if n := len(d.Components); d.Components[n-1].ID == id {
+		d.Components = d.Components[:n-1]
+		delete(r.slow.kinds, string(id))
+		return
+	}
+	d.Components = append(d.Components, component.Component{ID: id, Kind: component.Fan, Status: component.Status{Condition: component.OK}})
 }
 
 func verdicts(r *Report) string {

@@ -424,8 +424,8 @@ func (e *Engine) layDesign() {
 	clear(e.standing.tops)
 	clear(e.standing.leaning)
 	clear(e.standing.impacts)
-	for name := range e.devices {
-		e.refresh[name] = true
+	for _, d := range e.devices {
+		e.deviceFindings(d)
 	}
 	e.blind = e.blindSpots()
 	e.mistakes = append(e.mistakes, e.twins()...)
