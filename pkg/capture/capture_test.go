@@ -16,6 +16,7 @@ import (
 	"github.com/sparewatch/sparewatch/collectors"
 	"github.com/sparewatch/sparewatch/collectors/redfish"
 	"github.com/sparewatch/sparewatch/collectors/snmp"
+	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/lab"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/secret"
@@ -254,5 +255,43 @@ func TestWhatCannotBeCaptured(t *testing.T) {
 		if _, err := Device(t.Context(), collectors.Target{URL: url}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", url, err)
 		}
+	}
+}
+
+// Version 3, from the agent through the collector and the capture.
+func TestCaptureByVersion3(t *testing.T) {
+	a := &lab.Agent{Objects: lab.NewObjects([]recording.Object{
+		{OID: recording.OID{1, 3, 6, 1, 2, 1, 1, 1, 0}, Value: recording.StringValue("Lab UPS")},
+		{OID: recording.OID{1, 3, 6, 1, 2, 1, 1, 5, 0}, Value: recording.StringValue("wilhelmina")},
+		{OID: recording.OID{1, 3, 6, 1, 2, 1, 33, 1, 2, 1, 0}, Value: recording.IntValue(2)},
+		{OID: recording.OID{1, 3, 6, 1, 2, 1, 33, 1, 4, 1, 0}, Value: recording.IntValue(3)},
+	}), Community: "nobody's"}
+	if err := a.Users(lab.SNMPUser{Name: "monitor-7f", AuthProtocol: "SHA-256", AuthKey: "authpass123", PrivProtocol: "AES", PrivKey: "privpass123"}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := lab.ServeSNMP("", a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	to := collectors.Target{Device: "ups", URL: s.URL(), Timeout: time.Second, Credentials: collectors.Credentials{Version: "3", V3: collectors.V3{User: "monitor-7f",
+		AuthProtocol: "SHA-256", AuthKey: secret.New("authpass123"), PrivProtocol: "AES", PrivKey: secret.New("privpass123")}}}
+	var out bytes.Buffer
+	sum, err := Device(t.Context(), to, &out)
+	if err != nil || sum.Items != 4 || strings.Contains(out.String(), "wilhelmina") {
+		t.Errorf("%+v %v\n%s", sum, err, out.String())
+	}
+	profiles, err := snmp.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := snmp.Collector{Profiles: profiles}.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	sn := session.Poll(t.Context(), collectors.Full)
+	if !slices.ContainsFunc(sn.Components, func(c component.Component) bool { return c.ID == "ups/ups/1" && c.Condition == component.OK }) {
+		t.Errorf("%+v", sn)
 	}
 }

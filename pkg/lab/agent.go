@@ -7,11 +7,11 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
-// Agent is an SNMP agent for versions 1 and 2c. It decides what to answer and does no input or output; ServeSNMP
+// Agent is an SNMP agent for versions 1 and 2c, and for version 3 where it has users. It decides what to answer and does no input or output; ServeSNMP
 // gives it a socket. Its fields are set before it serves.
 type Agent struct {
 	Objects *Objects
-	// Community is what requests must carry; others get no answer, as RFC 1157 section 4.1 has it. Empty: any.
+	// Community is what requests of versions 1 and 2c must carry; others get no answer, as RFC 1157 section 4.1 has it. Empty: any.
 	Community string
 	// MaxSize is the largest response in octets; 0 is 1472, one Ethernet frame. RFC 3417 asks for 484 at least.
 	MaxSize int
@@ -20,6 +20,7 @@ type Agent struct {
 	// Alive, where given, is asked before each answer: a device without power gives none.
 	Alive func() bool
 
+	usm      atomic.Pointer[usm] // nil: no version 3, see Users
 	faults   atomic.Pointer[SNMPFaults]
 	requests atomic.Int64
 	answered atomic.Int64
@@ -53,10 +54,21 @@ func (a *Agent) Requests() int { return int(a.requests.Load()) }
 // Answer returns the answer to one datagram, nil where there is none: to what is no request, to a wrong community,
 // and where a fault wants silence.
 func (a *Agent) Answer(datagram []byte) []byte {
-	m, err := decodeRequest(datagram)
-	if err != nil || a.Community != "" && m.community != a.Community || a.Alive != nil && !a.Alive() {
+	if a.Alive != nil && !a.Alive() {
 		return nil
 	}
+	if u := a.usm.Load(); u != nil && isVersion3(datagram) {
+		return a.answer3(datagram, u)
+	}
+	m, err := decodeRequest(datagram)
+	if err != nil || a.Community != "" && m.community != a.Community {
+		return nil
+	}
+	return a.answer(m, (*message).encode)
+}
+
+// answer answers a request that may be answered; seal makes a datagram of the response.
+func (a *Agent) answer(m *message, seal func(*message, []byte) []byte) []byte {
 	n := a.requests.Add(1)
 	f := a.faults.Load()
 	if f == nil {
@@ -71,7 +83,7 @@ func (a *Agent) Answer(datagram []byte) []byte {
 	if f.Silent {
 		return nil
 	}
-	out := a.respond(m, f)
+	out := a.respond(m, f, seal)
 	if out != nil {
 		a.answered.Add(1)
 	}
@@ -96,12 +108,12 @@ func (f *SNMPFaults) strikes(m *message) bool {
 	return false
 }
 
-func (a *Agent) respond(m *message, f *SNMPFaults) []byte {
-	r := &reply{agent: a, message: *m, faults: f, limit: a.MaxSize}
+func (a *Agent) respond(m *message, f *SNMPFaults, seal func(*message, []byte) []byte) []byte {
+	r := &reply{agent: a, message: *m, faults: f, limit: a.MaxSize, seal: seal}
 	if r.limit == 0 {
 		r.limit = 1472
 	}
-	r.limit -= m.overhead()
+	r.limit -= m.around
 	r.pdu, r.status, r.index = getResponse, 0, 0
 	if f.WrongID {
 		r.id++
@@ -130,7 +142,11 @@ type reply struct {
 	faults *SNMPFaults
 	limit  int // for the varbinds, in octets
 	binds  []byte
+	seal   func(*message, []byte) []byte
 }
+
+// done makes the datagram.
+func (r *reply) done() []byte { return r.seal(&r.message, r.binds) }
 
 // fail answers with an error status and the names as they came, as far as they may be sent.
 func (r *reply) fail(status, index int) []byte {
@@ -144,7 +160,7 @@ func (r *reply) fail(status, index int) []byte {
 			r.binds = appendBind(r.binds, recording.Object{OID: name, Value: recording.Value{Type: recording.Null}})
 		}
 	}
-	return r.encode(r.binds)
+	return r.done()
 }
 
 // add puts a varbind into the response and reports whether there was room for it.
@@ -171,7 +187,7 @@ func (r *reply) each(look func(recording.OID) (recording.Object, bool)) []byte {
 			return r.fail(TooBig, 0)
 		}
 	}
-	return r.encode(r.binds)
+	return r.done()
 }
 
 // get finds exactly this object. What is not there is named as RFC 3416 section 4.2.1 has it: noSuchInstance where
@@ -238,12 +254,12 @@ func (r *reply) bulk(nonRepeaters, repetitions int) []byte {
 			break
 		}
 	}
-	return r.encode(r.binds)
+	return r.done()
 }
 
 func (r *reply) full() []byte {
 	if len(r.binds) == 0 {
 		return r.fail(TooBig, 0)
 	}
-	return r.encode(r.binds)
+	return r.done()
 }

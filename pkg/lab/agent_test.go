@@ -142,8 +142,8 @@ func TestAgentKeepsToItsSize(t *testing.T) {
 			if version == version1 {
 				m.pdu = getNextRequest
 			}
-			m.names = []recording.OID{{1, 3}}
-			if n := len(a.respond(m, &SNMPFaults{})); n > size {
+			m.names, m.around = []recording.OID{{1, 3}}, 48+40
+			if n := len(a.respond(m, &SNMPFaults{}, (*message).encode)); n > size {
 				t.Errorf("%d octets where %d are the most", n, size)
 			}
 		}

@@ -54,8 +54,8 @@ type message struct {
 	id        int32
 	status    int32
 	index     int32
-	names     []recording.OID    // of a request
-	objects   []recording.Object // of a response
+	names     []recording.OID // of a request
+	around    int             // what a response needs around its varbinds, in octets
 }
 
 var errBER = errors.New("not an SNMP message")
@@ -159,7 +159,18 @@ func decodeRequest(b []byte) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.community = string(community)
+	p, err := decodePDU(b)
+	if err != nil {
+		return nil, err
+	}
+	p.version, p.community = m.version, string(community)
+	p.around = 48 + len(p.community)
+	return p, nil
+}
+
+// decodePDU reads a PDU of the common form.
+func decodePDU(b []byte) (*message, error) {
+	m := &message{}
 	tag, b, _, err := tlv(b)
 	if err != nil {
 		return nil, err
@@ -301,20 +312,23 @@ func appendBind(b []byte, o recording.Object) []byte {
 
 // encode writes the message as a response, around varbinds already written.
 func (m *message) encode(binds []byte) []byte {
-	var head [32]byte
-	h := appendSigned(head[:0], byte(recording.Integer), int64(m.id))
-	h = appendSigned(h, byte(recording.Integer), int64(m.status))
-	h = appendSigned(h, byte(recording.Integer), int64(m.index))
-	pdu := len(h) + sizeTL(len(binds)) + len(binds)
-	inner := 3 + sizeTL(len(m.community)) + len(m.community) + sizeTL(pdu) + pdu
+	pdu := m.encodePDU(binds)
+	inner := 3 + sizeTL(len(m.community)) + len(m.community) + len(pdu)
 	out := make([]byte, 0, sizeTL(inner)+inner)
 	out = appendTL(out, 0x30, inner)
 	out = append(out, byte(recording.Integer), 1, byte(m.version))
 	out = appendTLV(out, byte(recording.OctetString), []byte(m.community))
-	out = appendTL(out, byte(m.pdu), pdu)
+	return append(out, pdu...)
+}
+
+// encodePDU writes the PDU alone.
+func (m *message) encodePDU(binds []byte) []byte {
+	var head [32]byte
+	h := appendSigned(head[:0], byte(recording.Integer), int64(m.id))
+	h = appendSigned(h, byte(recording.Integer), int64(m.status))
+	h = appendSigned(h, byte(recording.Integer), int64(m.index))
+	size := len(h) + sizeTL(len(binds)) + len(binds)
+	out := appendTL(make([]byte, 0, sizeTL(size)+size), byte(m.pdu), size)
 	out = append(out, h...)
 	return appendTLV(out, 0x30, binds)
 }
-
-// overhead is the most octets that encode adds around the varbinds.
-func (m *message) overhead() int { return 48 + len(m.community) }
