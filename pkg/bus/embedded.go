@@ -139,6 +139,7 @@ func (e *embedded) stop() error {
 }
 
 // streamsIn lists the streams that stand in a JetStream folder (its layout is <dir>/jetstream/<account>/streams/<name>).
+// One that was being made when the program was killed holds nothing yet, and is swept away to be made anew.
 func streamsIn(dir string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, server.JetStreamStoreDir, "*", "streams", "*"))
 	if err != nil {
@@ -146,11 +147,41 @@ func streamsIn(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, p := range paths {
-		if n := filepath.Base(p); !strings.HasPrefix(n, ".") {
-			names = append(names, n)
+		n := filepath.Base(p)
+		if strings.HasPrefix(n, ".") {
+			continue
 		}
+		if halfMade(p) {
+			if err := os.RemoveAll(p); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		names = append(names, n)
 	}
 	return names, nil
+}
+
+// halfMade reports whether a stream's folder has no description, or none with its checksum, and no message.
+func halfMade(stream string) bool {
+	whole := true
+	for _, name := range []string{server.JetStreamMetaFile, server.JetStreamMetaFileSum} {
+		info, err := os.Stat(filepath.Join(stream, name))
+		whole = whole && err == nil && info.Size() > 0
+	}
+	if whole {
+		return false
+	}
+	blocks, err := filepath.Glob(filepath.Join(stream, "msgs", "*.blk"))
+	if err != nil {
+		return false
+	}
+	for _, b := range blocks {
+		if info, err := os.Stat(b); err != nil || info.Size() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // serverLog passes on what the server complains of, and keeps the last of it for an error's text.
