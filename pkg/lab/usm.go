@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // the protocol's own, RFC 3414 section 8
+	"crypto/des" // RFC 3414 section 8
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // as above, section 6
+	"crypto/md5" // RFC 3414 section 6
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // as above, section 7
+	"crypto/sha1" // RFC 3414 section 7
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
@@ -333,7 +333,7 @@ func (u *usmUser) crypt(boots, seconds int32, salt, in []byte, encrypt bool) ([]
 }
 
 func (u *usmUser) cryptDES(salt, in []byte, encrypt bool) ([]byte, bool) {
-	block, err := des.NewCipher(u.priv[:8]) //nolint:gosec // the protocol's own
+	block, err := des.NewCipher(u.priv[:8])
 	if err != nil {
 		return nil, false
 	}
