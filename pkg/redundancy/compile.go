@@ -43,13 +43,14 @@ func (t *Tree) Compile(top Ref, budget int) (*Compiled, error) {
 
 // shape is a formula tidied and split into modules.
 type shape struct {
-	tree     *Tree
-	units    []unit
-	number   map[int]int // of a unit by its root
-	constant Ref         // see Compiled.top
-	store    bdd         // for whatever is compiled next
-	work     int         // nodes so far, in all attempts
-	hard     map[int]int // by unit: the largest budget that was too small
+	tree      *Tree
+	units     []unit
+	number    map[int]int // of a unit by its root
+	constant  Ref         // see Compiled.top
+	store     bdd         // for whatever is compiled next
+	work      int         // nodes so far, in all attempts
+	hard      map[int]int // by unit: the largest budget that was too small
+	favourite string      // the ordering that won last
 }
 
 func (t *Tree) shape(top Ref) *shape {
@@ -109,8 +110,8 @@ type contender struct {
 	gates int     // built before the budget ran out
 }
 
-// line gives the contender its order and says whether that is none that another has.
-func (u *unit) line(race []contender, i int) bool {
+// prepare gives a contender its order and says whether that is none that another has.
+func (u *unit) prepare(race []contender, i int) bool {
 	if race[i].order != nil {
 		return true
 	}
@@ -133,11 +134,17 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 	race := make([]contender, len(orderings))
 	for i, o := range orderings {
 		race[i].ordering = o
+		if o.name == s.favourite {
+			race[0], race[i] = race[i], race[0]
+		}
 	}
 	for limit := min(budget, 16*len(u.vars)+64); ; limit = min(4*limit, budget) {
 		var best compiled
 		for i := 0; i < len(race); i++ {
-			if !u.line(race, i) {
+			if best.nodes != nil && race[i].dear {
+				continue
+			}
+			if !u.prepare(race, i) {
 				race = slices.Delete(race, i, i+1)
 				i--
 				continue
@@ -156,6 +163,9 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 			}
 		}
 		if best.nodes != nil {
+			if len(u.gates) > 1 {
+				s.favourite = best.ordering
+			}
 			return best, nil
 		}
 		if limit == budget {
@@ -164,7 +174,7 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 		}
 		slices.SortStableFunc(race, func(a, b contender) int { return b.gates - a.gates })
 		if limit > dear {
-			race = race[:(len(race)+1)/2]
+			race = race[:max((len(race)+1)/2, min(2, len(race)))]
 		}
 	}
 }

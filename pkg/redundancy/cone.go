@@ -10,7 +10,11 @@ type cone struct {
 
 // cone walks from q.Top down to what may fail. What has failed is not entered, so that the cost is that of what can
 // still make a difference.
-func (v *Solver) cone(q Question) *cone {
+func (v *Solver) cone(q Question) *cone { return v.coneAbove(q, nil) }
+
+// coneAbove takes those nodes other than q.Top that whole names as basic events (a component or gate with all that it
+// requires), or as never failing.
+func (v *Solver) coneAbove(q Question, whole func(Node) (is, never bool)) *cone {
 	s := v.s
 	c := &cone{}
 	if v.walk++; v.walk == 0 {
@@ -31,6 +35,16 @@ func (v *Solver) cone(q Question) *cone {
 		if q.failed(n) {
 			v.fails[n] = True
 			return
+		}
+		if whole != nil && n != q.Top {
+			if is, never := whole(n); never {
+				v.fails[n] = False
+				return
+			} else if is {
+				v.fails[n] = c.tree.Event()
+				c.events = append(c.events, n)
+				return
+			}
 		}
 		own := False
 		switch {

@@ -196,6 +196,16 @@ func BenchmarkMillion(b *testing.B) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	b.Logf("with states and SPOFs of everything: %d MB", (after.HeapAlloc-before.HeapAlloc)>>20)
+	began = time.Now()
+	forest := NewForest(d.s, d.services, 0)
+	modules, nodes := forest.Size()
+	compiled := time.Since(began)
+	began = time.Now()
+	forest.NewGauge(l, nil, func(Node) float64 { return 1e-4 })
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.Logf("spares and probabilities: compiled in %v, evaluated in %v, %d modules, %d nodes; with them: %d MB",
+		compiled, time.Since(began), modules, nodes, (after.HeapAlloc-before.HeapAlloc)>>20)
 	all := d.components()
 	b.Run("one change", func(b *testing.B) {
 		rng := rand.New(rand.NewPCG(9, 10))

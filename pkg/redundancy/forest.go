@@ -32,42 +32,69 @@ type forestUnit struct {
 // compiled, by looking for small cut sets; their probability is not known.
 func NewForest(s *Structure, tops []Node, budget int) *Forest {
 	f := &Forest{s: s, tops: map[Node]int{}, users: make([][]int32, s.Len())}
-	v := NewSolver(s)
-	var store bdd             // handed from one to the next
-	known := map[string]int{} // units by what they say
+	p := planting{f: f, v: NewSolver(s), budget: budget, modules: map[Node]int{}, known: map[string]int{}}
+	for _, n := range s.sharedModules(tops) {
+		p.modules[n] = p.plant(n)
+	}
 	for _, top := range tops {
 		if _, again := f.tops[top]; again {
 			continue
 		}
-		c := v.cone(Question{Top: top})
-		shape := c.tree.shape(c.top)
-		shape.store, store = store, bdd{}
-		limit := budget
-		if limit <= 0 {
-			limit = quickBudget(len(c.events))
+		unit, is := p.modules[top]
+		if !is {
+			unit = p.plant(top)
 		}
-		unit := f.plant(shape, c.events, known, limit)
-		store = shape.store
 		f.tops[top] = unit
-		f.hard = f.hard || unit == hardUnit
 		if unit >= 0 {
 			f.units[unit].tops = append(f.units[unit].tops, top)
 		}
+		f.hard = f.hard || unit == hardUnit
 	}
 	return f
 }
 
-// plant adds the units of a shape that are not there yet and returns the last one.
-func (f *Forest) plant(s *shape, events []Node, known map[string]int, budget int) int {
+// planting is a forest in the making.
+type planting struct {
+	f       *Forest
+	v       *Solver
+	budget  int
+	modules map[Node]int   // unit, noUnit or hardUnit of nodes that stand on their own
+	known   map[string]int // units by what they say
+	// Handed from one compilation to the next: working memory, and what order was good.
+	store     bdd
+	favourite string
+}
+
+// plant adds the units of n's failure that are not there yet and returns the last one.
+func (p *planting) plant(n Node) int {
+	hard := false
+	c := p.v.coneAbove(Question{Top: n}, func(n Node) (is, never bool) {
+		unit, is := p.modules[n]
+		hard = hard || is && unit == hardUnit
+		return is, is && unit == noUnit
+	})
+	if hard {
+		return hardUnit
+	}
+	s := c.tree.shape(c.top)
 	if len(s.units) == 0 {
 		return noUnit // with nothing failed, nothing is down
+	}
+	s.store, s.favourite, p.store = p.store, p.favourite, bdd{}
+	defer func() { p.store, p.favourite = s.store, s.favourite }()
+	limit := p.budget
+	if limit <= 0 {
+		limit = quickBudget(len(c.events))
 	}
 	at := make([]int, len(s.units)) // in the forest
 	global := func(v variable) variable {
 		if below, is := v.unit(); is {
 			return variable(^at[below])
 		}
-		return variable(events[v])
+		if unit, is := p.modules[c.events[v]]; is && c.events[v] != n {
+			return variable(^unit)
+		}
+		return variable(c.events[v])
 	}
 	for i := range s.units {
 		u := &s.units[i]
@@ -76,19 +103,19 @@ func (f *Forest) plant(s *shape, events []Node, known map[string]int, budget int
 			vars[l] = global(vars[l])
 		}
 		key := u.key(vars)
-		if unit, ok := known[key]; ok {
+		if unit, ok := p.known[key]; ok {
 			at[i] = unit
 			continue
 		}
-		c, err := s.compile(i, budget)
+		compiled, err := s.compile(i, limit)
 		if err != nil {
 			return hardUnit
 		}
-		for l := range c.vars {
-			c.vars[l] = global(c.vars[l])
+		for l := range compiled.vars {
+			compiled.vars[l] = global(compiled.vars[l])
 		}
-		at[i] = f.add(c)
-		known[key] = at[i]
+		at[i] = p.f.add(compiled)
+		p.known[key] = at[i]
 	}
 	return at[len(at)-1]
 }

@@ -209,9 +209,25 @@ func (c *Cuts) Count() *big.Int {
 // is down already. The work grows with the size of the diagrams times the largest order.
 func (c *Cuts) ByOrder() []*big.Int { return c.sets.countByOrder() }
 
-// All are the minimal cut sets, those of lower order first, each sorted by node. The slice is the caller's.
+// sorted is how many cut sets of one order are put in order before they are given out.
+const sorted = 4096
+
+// All are the minimal cut sets, those of lower order first, each sorted by node. Those of one order are sorted too, unless
+// there are more than some thousands. The slice is the caller's.
 func (c *Cuts) All() iter.Seq[[]Node] {
 	return func(yield func([]Node) bool) {
+		var waiting [][]Node // of one order
+		flush := func() bool {
+			slices.SortFunc(waiting, slices.Compare)
+			for _, set := range waiting {
+				if !yield(set) {
+					return false
+				}
+			}
+			waiting = waiting[:0]
+			return true
+		}
+		stopped := false
 		c.sets.each(func(events []int) bool {
 			set := make([]Node, len(events))
 			for i, e := range events {
@@ -221,12 +237,19 @@ func (c *Cuts) All() iter.Seq[[]Node] {
 				}
 			}
 			slices.Sort(set)
-			return yield(set)
+			if len(waiting) > 0 && (len(waiting) == sorted || len(waiting[0]) != len(set)) {
+				stopped = !flush()
+			}
+			waiting = append(waiting, set)
+			return !stopped
 		})
+		if !stopped {
+			flush()
+		}
 	}
 }
 
-// Smallest are at most limit minimal cut sets of the smallest order there is.
+// Smallest are at most limit minimal cut sets of the smallest order there is: the first ones of All.
 func (c *Cuts) Smallest(limit int) [][]Node {
 	var sets [][]Node
 	for set := range c.All() {

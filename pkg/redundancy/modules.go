@@ -172,3 +172,57 @@ func (p *partition) byCommonNodes(t *Tree, module []bool, n int) []int32 {
 	}
 	return class
 }
+
+// sharedModules are the nodes below tops that several requirements name, and that nothing else below tops shares
+// anything with: whatever they require is required through them only. What is required comes first. The algorithm is
+// that of Tree.modules.
+func (s *Structure) sharedModules(tops []Node) []Node {
+	n := s.Len()
+	first, exit, last := make([]int32, n), make([]int32, n), make([]int32, n)
+	earliest, latest := make([]int32, n), make([]int32, n)
+	uses := make([]int32, n)
+	type frame struct {
+		n    Node
+		edge int32
+	}
+	time := int32(0)
+	var stack []frame
+	var left []Node // in the order in which the walk left them: what is required comes first
+	arrive := func(m Node) {
+		time++
+		last[m] = time
+		uses[m]++
+		if first[m] == 0 {
+			first[m] = time
+			stack = append(stack, frame{m, s.of[s.reqs[m]]})
+		}
+	}
+	for _, top := range tops {
+		arrive(top)
+		for len(stack) > 0 {
+			f := &stack[len(stack)-1]
+			if f.edge < s.of[s.reqs[f.n+1]] {
+				f.edge++
+				arrive(s.members[f.edge-1])
+				continue
+			}
+			time++
+			exit[f.n] = time
+			last[f.n] = time
+			left = append(left, f.n)
+			stack = stack[:len(stack)-1]
+		}
+	}
+	var modules []Node
+	for _, m := range left {
+		earliest[m] = terminal
+		for _, below := range s.members[s.of[s.reqs[m]]:s.of[s.reqs[m+1]]] {
+			earliest[m] = min(earliest[m], first[below], earliest[below])
+			latest[m] = max(latest[m], last[below], latest[below])
+		}
+		if uses[m] > 1 && s.reqs[m] < s.reqs[m+1] && earliest[m] > first[m] && latest[m] < exit[m] {
+			modules = append(modules, m)
+		}
+	}
+	return modules
+}

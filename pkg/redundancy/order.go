@@ -8,22 +8,23 @@ import (
 // An ordering proposes the order in which a unit's variables are tested. None is best for every tree; they are raced.
 type ordering struct {
 	name string
+	dear bool // costs more to find than many a small unit to compile
 	of   func(*unit) []int32
 }
 
 var orderings = []ordering{
-	{"large first", func(u *unit) []int32 {
+	{"large first", false, func(u *unit) []int32 {
 		sizes := u.sizes()
 		for i := range sizes {
 			sizes[i] = -sizes[i]
 		}
 		return u.depthFirst(sizes)
 	}},
-	{"interleaved", (*unit).interleaved},
-	{"depth first", func(u *unit) []int32 { return u.depthFirst(nil) }},
-	{"small first", func(u *unit) []int32 { return u.depthFirst(u.sizes()) }},
-	{"force interleaved", func(u *unit) []int32 { return u.force(u.interleaved(), 60) }},
-	{"force", func(u *unit) []int32 { return u.force(u.depthFirst(nil), 60) }},
+	{"interleaved", false, (*unit).interleaved},
+	{"depth first", false, func(u *unit) []int32 { return u.depthFirst(nil) }},
+	{"small first", false, func(u *unit) []int32 { return u.depthFirst(u.sizes()) }},
+	{"force interleaved", true, func(u *unit) []int32 { return u.force(u.interleaved(), 60) }},
+	{"force", true, func(u *unit) []int32 { return u.force(u.depthFirst(nil), 60) }},
 }
 
 // depthFirst lists variables as a walk from the root meets them, operands of lower key first.

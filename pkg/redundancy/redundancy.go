@@ -6,12 +6,26 @@
 //
 // A [Builder] collects nodes and requirements and builds a [Structure], which never changes. On a Structure stand
 //
-//   - [Live]: which nodes work, kept up to date while single nodes fail and are repaired, and every single point of
-//     failure of many nodes at once;
-//   - [Solver]: answers to a [Question]: how many more failures something survives ([Solver.Spares]) and by which
-//     sets of failures it goes down ([Solver.MinCuts]).
+//   - [Live]: which nodes work, kept up to date while single nodes fail and are repaired; [Singles] and [Live.SPOFs]: the
+//     single points of failure of every node.
+//   - [Solver]: answers to a [Question]: how many more failures something survives ([Solver.Spares]) and by which sets
+//     of failures it goes down ([Solver.MinCuts]).
+//   - [Forest] and [Gauge]: the spares of thousands of services at once, and the probabilities of their being down, kept
+//     up to date change by change. [Function]: those of one, and what its components matter to it.
 //
-// Neither is safe for concurrent use; a Structure is, and any number of both may stand on it.
+// Underneath is the [Tree], a fault tree as the nuclear field knows it; it may be built directly, with negations, and
+// compiled ([Compiled]) or asked for its minimal cut sets.
+//
+// Structures, Functions, Forests, Compileds and Cuts never change and may be shared between goroutines; the others
+// belong to one.
+//
+// # How
+//
+// A question's cone becomes a Tree. That is simplified, split into modules (parts that share nothing with the rest), and
+// each module becomes a binary decision diagram, in the best of several variable orders that are raced; from it follow the
+// minimal cut sets as a zero-suppressed diagram, their number however many they are, probabilities in one sweep, and
+// spares as the shortest path for whatever has failed. Where sets of few failures only are asked for they are built
+// directly. Finding a smallest cut set is NP-hard, so there is a budget, and an answer says what it is exact up to.
 //
 // # Modelling
 //
