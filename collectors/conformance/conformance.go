@@ -81,6 +81,7 @@ func Run(t *testing.T, c collectors.Collector, servers ...Server) {
 			t.Run("cancelled", func(t *testing.T) { cancelled(t, c, s) })
 			t.Run("limits", func(t *testing.T) { limits(t, c, s) })
 			t.Run("closes", func(t *testing.T) { closes(t, c, s) })
+			t.Run("listens", func(t *testing.T) { listens(t, c, s) })
 			goleak.VerifyNone(t, before)
 		})
 	}
@@ -228,6 +229,28 @@ func closes(t *testing.T, c collectors.Collector, s Server) {
 	session.Poll(ctx, collectors.Full)
 	closeSession(t, session)
 	closeSession(t, session)
+}
+
+// listens hears a session's events, where it has any, while it polls, and stops.
+func listens(t *testing.T, c collectors.Collector, s Server) {
+	session, target := open(t, c, s, nil)
+	defer closeSession(t, session)
+	source, ok := session.(collectors.Listener)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	session.Poll(ctx, collectors.Full)
+	done := make(chan error, 1)
+	go func() { done <- source.Events(ctx, func(string) {}) }()
+	Check(t, target, session.Poll(ctx, collectors.Fast))
+	cancel()
+	select {
+	case <-done:
+	case <-time.After(soon):
+		t.Errorf("Events did not end within %s after its context was done", soon)
+	}
 }
 
 // closeSession closes and accepts an error: a device that is gone cannot take back what it holds.

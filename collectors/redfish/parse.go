@@ -69,7 +69,6 @@ type builder struct {
 	byPath map[string]*part // by source, as source() writes it
 	links  []edge
 	claims claimList
-	errors []snapshot.Error
 
 	chassis  []*chassis
 	byChass  map[string]*chassis
@@ -310,7 +309,7 @@ func fill(to *string, s string) {
 
 // snapshot writes down what was put together.
 func (b *builder) snapshot() *snapshot.Snapshot {
-	s := &snapshot.Snapshot{Collector: Name, Components: []component.Component{}, Claims: []snapshot.Claim{}, Links: []component.Link{}, Errors: b.errors}
+	s := &snapshot.Snapshot{Collector: Name, Components: []component.Component{}, Claims: []snapshot.Claim{}, Links: []component.Link{}}
 	b.uniqueAliases()
 	b.inOrder()
 	for _, p := range b.parts {
