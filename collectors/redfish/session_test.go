@@ -505,3 +505,34 @@ func TestPackedAnswers(t *testing.T) {
 	noErrors(t, snap)
 	condition(t, snap, "psu/2")
 }
+
+// TestAllGoneAtOnceIsNotBelieved: a BMC that has just been started lists nothing for a while. That is no supply pulled.
+func TestAllGoneAtOnceIsNotBelieved(t *testing.T) {
+	const power = "/redfish/v1/Chassis/1/Power"
+	bmc, target := serve(t, duo(false))
+	s := open(t, target)
+	noErrors(t, poll(t, s, collectors.Full))
+	if err := bmc.Resources.Set(power, "/PowerSupplies", []j{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := bmc.Resources.Set("/redfish/v1/Systems/1/Storage", "/Members", []j{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range []collectors.Scope{collectors.Fast, collectors.Full, collectors.Fast} {
+		snap := poll(t, s, scope)
+		if c := condition(t, snap, "psu/1"); c.Condition != component.Unknown || !strings.Contains(c.Why, "starting") {
+			t.Errorf("psu/1 is %s (%s)", c.Condition, c.Why)
+		}
+		if c := condition(t, snap, "drive/1"); c.Condition != component.OK { // it still answers
+			t.Errorf("drive/1 is %s (%s)", c.Condition, c.Why)
+		}
+	}
+	for range 25 {
+		poll(t, s, collectors.Full)
+	}
+	for _, c := range poll(t, s, collectors.Full).Components {
+		if c.Kind == component.PSU || c.Kind == component.Drive {
+			t.Errorf("%s is still there", c.ID)
+		}
+	}
+}

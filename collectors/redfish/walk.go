@@ -35,6 +35,7 @@ type entry struct {
 	stale, gone bool
 	why         string
 	poll        int // the poll that read it last
+	emptied     int // so many times in a row it listed nothing, where it had listed something
 }
 
 // tree is what is known of a service: its resources by their normalised path.
@@ -104,6 +105,7 @@ const (
 	maxPath   = 512 // bytes
 	maxErrors = 50
 	round     = 16 // Fast polls in which every resource has had its turn
+	patience  = 20 // readings for which a list that is empty all at once is not believed
 
 	rootPath = "/redfish/v1"
 )
@@ -552,7 +554,7 @@ func (w *walk) keep(it item) {
 	defer w.mu.Unlock()
 	e := w.tree.entries[it.path]
 	w.news = w.news || e.stale
-	e.poll, e.stale, e.why = w.poll, false, ""
+	e.poll, e.stale, e.why, e.emptied = w.poll, false, "", 0
 	w.inside = w.inside || it.role != rRoot
 	for _, m := range w.tree.entries {
 		if m.inside == it.path {
@@ -574,6 +576,15 @@ func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 		w.inside = true
 	}
 	old := w.tree.entries[it.path]
+	if n := emptied(it, old, body); n > 0 {
+		old.emptied++
+		if old.emptied <= patience {
+			old.stale, old.poll = true, w.poll
+			old.why = fmt.Sprintf("it lists nothing, where it listed %d before; a BMC that is starting does so", n)
+			w.problem(it.path, failed(snapshot.ClassPartial, old.why))
+			return
+		}
+	}
 	if old != nil && states(old.body) != states(body) {
 		switch it.role {
 		case rPower, rThermal:
@@ -612,6 +623,21 @@ func onlyLinks(collection value) value {
 		}
 	}
 	return objectOf([]string{"Members"}, []value{arrayOf(links)})
+}
+
+// listIn names the list inside a resource that is not a collection.
+var listIn = map[role]string{rPower: "PowerSupplies", rThermal: "Fans", rStorage: "Drives"}
+
+// emptied returns how many things a resource listed before, if it lists none now.
+func emptied(it item, old *entry, body value) int {
+	name := listIn[it.role]
+	if it.many {
+		name = "Members"
+	}
+	if old == nil || old.many != it.many || name == "" || len(body.get(name).items()) > 0 {
+		return 0
+	}
+	return len(old.body.get(name).items())
 }
 
 // embedded stores a resource that came inside another with the role that the plan gives it, and what came inside it.
