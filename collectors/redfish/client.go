@@ -420,7 +420,7 @@ func (c *client) proof(isLogin bool) http.Header {
 // refusal puts an HTTP status into words.
 func (c *client) refusal(status int, body []byte) *failure {
 	said := fmt.Sprintf("it answers %d %s", status, http.StatusText(status))
-	if words := errorWords(body); words != "" {
+	if words := errorWords(body); words != "" && status != http.StatusNotFound {
 		said += ": " + words
 	}
 	f := failed(snapshot.ClassPartial, said)

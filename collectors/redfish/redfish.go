@@ -5,8 +5,11 @@
 //	snap := session.Poll(ctx, collectors.Full)
 //	session.Close(ctx)
 //
-// collect.go and client.go talk; parse*.go turn a tree of resources into a snapshot and are pure; quirks.go holds what
-// single vendors do otherwise. The package knows nothing of topology and judges no redundancy.
+// collect.go, walk.go, client.go and events.go talk; plan.go says which links are followed and how often what is read;
+// parse*.go turn a tree of resources into a snapshot and are pure; quirks.go holds what single vendors do otherwise. The
+// package knows nothing of topology and judges no redundancy.
+//
+// A session is a collectors.Listener too: where the service streams events (server-sent events), they bring a poll at once.
 package redfish
 
 import (
