@@ -76,6 +76,7 @@ func TestEveryMistakeIsReportedWithItsLine(t *testing.T) {
 		{"no match", "profile: p\nclass: pdu", `a profile needs "match"`},
 		{"oid", head + "scalars: {a: 1.3.x}", `my/x.yaml:4: "1.3.x" is no OID`},
 		{"large oid", head + "scalars: {a: 1.3.99999999999}", "is too large"},
+		{"several in a name", head + "tables: {t: {entry: 1.3.1, columns: {x: 1}}}\ncomponents:\n  - {kind: pdu, table: t, name: \"{x|octets}\", condition: ok}", "my/x.yaml:6: name: octets and each name several things"},
 		{"kind", head + "components:\n  - {kind: car}", `my/x.yaml:5: "car" is no kind`},
 		{"table", head + "components:\n  - {kind: pdu, table: t}", `my/x.yaml:5: there is no table "t"`},
 		{"column", head + "tables: {t: {entry: 1.3.6, columns: {c: 1}}}\ncomponents:\n  - {kind: pdu, table: t, condition: {of: d, map: {1: ok}}}", `my/x.yaml:6: "d" is no column`},

@@ -3,6 +3,7 @@ package mibs
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -212,6 +213,9 @@ func (r reader) text(s scope, n *yaml.Node, what string) Text {
 			if err != nil {
 				r.errorf(item, "%s: %v", what, err)
 				continue
+			}
+			if slices.ContainsFunc(t.Parts, Part.Many) {
+				r.errorf(item, "%s: octets and each name several things: they are for links and members", what)
 			}
 			out = append(out, TextItem{Template: t})
 			continue

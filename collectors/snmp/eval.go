@@ -266,9 +266,12 @@ func (e *reading) fills(t *mibs.Template, r *row) []string {
 			return nil
 		}
 		var out []string
-		for _, word := range strings.Fields(filtered(v, p.Filters)) {
+		for _, word := range strings.Split(filtered(v, p.Filters), "\n") {
 			one := mibs.Template{Parts: slices.Clone(t.Parts)}
 			one.Parts[i] = mibs.Part{Literal: word}
+			if word == "" {
+				continue
+			}
 			if s := e.fill(&one, r); s != "" && !slices.Contains(out, s) {
 				out = append(out, s)
 			}
@@ -302,7 +305,7 @@ func filtered(v Value, filters []mibs.Filter) string {
 		case "octets":
 			s = octets(v.Text)
 		case "each":
-			s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '|' }), " ")
+			s = each(s)
 		case "add":
 			n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 			if err != nil {
@@ -330,13 +333,25 @@ func filtered(v Value, filters []mibs.Filter) string {
 	return s
 }
 
-// octets writes each octet in decimal.
+// octets writes each octet in decimal, one a line.
 func octets(s string) string {
 	words := make([]string, len(s))
 	for i := range len(s) {
 		words[i] = strconv.Itoa(int(s[i]))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, "\n")
+}
+
+// each writes what stands between commas or semicolons, or else between blanks, one a line.
+func each(s string) string {
+	words := strings.Fields(s)
+	if strings.ContainsAny(s, ",;") {
+		words = strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' })
+	}
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
+	return strings.Join(words, "\n")
 }
 
 func lastNumber(s string) string {

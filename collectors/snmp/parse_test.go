@@ -239,7 +239,7 @@ components:
 groups:
   - {kind: drive, table: array, id: "drive-{index}", members: ["drive/disk.1.{arrayOctets|octets}", "drive/disk.1.{arrayList|each}"], state: {of: arrayState, map: {1: full, 2: degraded}}}
 `, "10.1.1.3 1", "10.1.1.4 2", "10.1.1.65 1", "10.2.1.3 1I:1:3", "10.2.1.4 1I:1:4", "10.2.1.65 1I:2:1",
-		"20.1.1 1", "20.2.1 A", "20.1.2 2", "20.3.2 3, 4;99", "20.1.3 2", "20.3.3 98")
+		"20.1.1 1", "20.2.1 A", "20.1.2 2", "20.3.2 3, 4;;99", "20.1.3 2", "20.3.3 98")
 	want := []string{"drive-1 full [dev/drive/1I:2:1]", "drive-2 degraded [dev/drive/1I:1:3 dev/drive/1I:1:4]", "drive-3 degraded []"}
 	for i, c := range p.Claims {
 		if got := fmt.Sprint(c.Group.Local(), " ", c.State, " ", c.Members); i >= len(want) || got != want[i] {
