@@ -27,9 +27,7 @@ type compiled struct {
 	threshold int32
 	// monotone: the unit is written without negations
 	monotone bool
-	// ordering that won, and how many nodes were made with it
-	ordering string
-	made     int
+	ordering string // that won
 }
 
 // Compile finds, for each module of top, a variable order with which the decision diagram is small, and builds it. The
@@ -222,7 +220,7 @@ func (b *bdd) keep(root bref) compiled {
 			reach[b.nodes[n].hi>>1] = true
 		}
 	}
-	c := compiled{nodes: make([]bnode, 1, count), made: len(b.nodes)}
+	c := compiled{nodes: make([]bnode, 1, count)}
 	c.nodes[0].level = terminal
 	move := func(f bref) bref { return bref(at[f>>1]-1)<<1 | f&1 }
 	for n := 1; n < len(b.nodes); n++ {

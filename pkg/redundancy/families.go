@@ -37,22 +37,24 @@ func (z *zbdd) keepFamily(root zref, vars []variable) family {
 	if root <= zunit {
 		return f
 	}
-	at := make(map[zref]zref)
-	at[root] = 0
-	found := []zref{root}
-	for done := 0; done < len(found); done++ {
-		for _, child := range [2]zref{z.lo[found[done]], z.hi[found[done]]} {
-			if _, again := at[child]; !again && child > zunit {
-				at[child] = 0
-				found = append(found, child)
-			}
+	reach := make([]bool, root+1)
+	reach[root] = true
+	count := 0
+	for n := root; n > zunit; n-- { // a node is made after its children
+		if reach[n] {
+			count++
+			reach[z.lo[n]] = true
+			reach[z.hi[n]] = true
 		}
 	}
-	slices.Sort(found) // a node is made after its children
-	at[zempty], at[zunit] = zempty, zunit
-	for i, n := range found {
-		at[n] = zref(i + 2)
-		f.nodes = append(f.nodes, znode{z.vars[n], at[z.lo[n]], at[z.hi[n]]})
+	f.nodes = make([]znode, 0, count)
+	at := make([]zref, root+1)
+	at[zunit] = zunit
+	for n := zunit + 1; n <= root; n++ {
+		if reach[n] {
+			at[n] = zref(len(f.nodes) + 2)
+			f.nodes = append(f.nodes, znode{z.vars[n], at[z.lo[n]], at[z.hi[n]]})
+		}
 	}
 	f.root = at[root]
 	return f

@@ -209,8 +209,8 @@ func (c *Cuts) Count() *big.Int {
 // is down already. The work grows with the size of the diagrams times the largest order.
 func (c *Cuts) ByOrder() []*big.Int { return c.sets.countByOrder() }
 
-// sorted is how many cut sets of one order are put in order before they are given out.
-const sorted = 4096
+// sortedUpTo is how many cut sets of one order are put in order before they are given out.
+const sortedUpTo = 4096
 
 // All are the minimal cut sets, those of lower order first, each sorted by node. Those of one order are sorted too, unless
 // there are more than some thousands. The slice is the caller's.
@@ -237,7 +237,7 @@ func (c *Cuts) All() iter.Seq[[]Node] {
 				}
 			}
 			slices.Sort(set)
-			if len(waiting) > 0 && (len(waiting) == sorted || len(waiting[0]) != len(set)) {
+			if len(waiting) > 0 && (len(waiting) == sortedUpTo || len(waiting[0]) != len(set)) {
 				stopped = !flush()
 			}
 			waiting = append(waiting, set)
