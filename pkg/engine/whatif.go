@@ -82,6 +82,7 @@ func (e *Engine) try(fail []component.ID) (*trial, error) {
 	}
 	t := &trial{downBest: map[int32]bool{}, downWorst: map[int32]bool{}, downStrict: map[int32]bool{}, wasDown: map[int32]bool{}, doubtful: map[int32]bool{}}
 	t.simulation = Simulation{Fail: idsOf(e, nodes), Services: []Change{}, Groups: []Change{}, Down: []component.ID{}}
+	nodes = e.withOutlets(nodes)
 	risky := e.atRisk(nodes)
 	t.hit = e.hitBy(append(slices.Clone(nodes), risky...))
 	before := make(map[int32]Verdict, len(t.hit))
@@ -128,6 +129,31 @@ func (e *Engine) resolveAll(ids []component.ID) ([]redundancy.Node, error) {
 		return nil, fmt.Errorf("nothing to fail: name a component, as device/kind/local-id or by its device's name")
 	}
 	return nodes, nil
+}
+
+// withOutlets adds to the pdus, upses and transfer switches among the nodes what they hand power on by. Where a device
+// says that its inlet feeds its banks, these do not lean on the device's main component; taken down they are all the same.
+func (e *Engine) withOutlets(nodes []redundancy.Node) []redundancy.Node {
+	devices := map[string]bool{}
+	for _, n := range nodes {
+		if device, ok := e.graph.Distributes(e.graph.ID(n)); ok {
+			devices[device] = true
+		}
+	}
+	if len(devices) == 0 {
+		return nodes
+	}
+	all := slices.Clone(nodes)
+	for n := range redundancy.Node(e.graph.Len()) {
+		id := e.graph.ID(n)
+		switch id.Kind() {
+		case component.Outlet, component.Bank, component.Phase, component.Breaker:
+			if devices[id.Device()] && !slices.Contains(nodes, n) {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
 }
 
 // atRisk are the supplies that may hang on what fails without anybody having said so: those with no declared cord beside

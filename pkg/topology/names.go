@@ -142,6 +142,13 @@ func (n *names) distributor(device string) (component.ID, bool) {
 	return "", false
 }
 
+// Distributes returns the device that hands on power through its parts where id is the one main component of a pdu, ups
+// or ats: who takes that down takes its outlets down, whatever feeds them inside.
+func (g *Graph) Distributes(id component.ID) (device string, ok bool) {
+	main, ok := g.names.distributor(id.Device())
+	return id.Device(), ok && main == id
+}
+
 // canonical is the id that an id in the model stands for.
 func (n *names) canonical(id component.ID) component.ID {
 	if n.found[id] {
