@@ -33,6 +33,9 @@ type blame struct {
 	asked     map[string]time.Time
 }
 
+// blameLevels is how many providers above a lost input are looked at. No real way from a supply to the street is longer.
+const blameLevels = 64
+
 // inquiry holds back what is said of a lost input until those who know more have answered.
 type inquiry struct {
 	since   time.Time // they have to answer later than this
@@ -127,19 +130,20 @@ func (e *Engine) climb() *climb {
 	c := &climb{first: map[redundancy.Node]time.Time{}, kids: map[redundancy.Node]map[redundancy.Node]bool{}, above: map[redundancy.Node]map[redundancy.Node]struct{}{}}
 	for n := range e.blame.lost {
 		since := e.blame.since[e.graph.ID(n)]
-		stack := []redundancy.Node{n}
 		seen := map[redundancy.Node]bool{n: true}
-		for len(stack) > 0 {
-			at := stack[len(stack)-1]
-			stack = stack[:len(stack)-1]
-			for _, p := range e.up.of(at) {
-				c.note(at, p, since)
-				if seen[p] || e.stopsBlame(p, since) {
-					continue
+		level := []redundancy.Node{n}
+		for range blameLevels {
+			var next []redundancy.Node
+			for _, at := range level {
+				for _, p := range e.up.of(at) {
+					c.note(at, p, since)
+					if !seen[p] && !e.stopsBlame(p, since) {
+						seen[p] = true
+						next = append(next, p)
+					}
 				}
-				seen[p] = true
-				stack = append(stack, p)
 			}
+			level = next
 		}
 	}
 	return c
@@ -193,7 +197,12 @@ func (e *Engine) liveBelow(p redundancy.Node, since time.Time) redundancy.Node {
 // eachInput calls f with every node below p that gives its word on its input and gets it through p alone, until f
 // returns false. That something is live counts only if it was said since then.
 func (e *Engine) eachInput(p redundancy.Node, since time.Time, f func(redundancy.Node, input) bool) {
-	seen := map[redundancy.Node]bool{p: true}
+	e.eachNewInput(p, since, map[redundancy.Node]bool{}, f)
+}
+
+// eachNewInput is eachInput without what was seen before.
+func (e *Engine) eachNewInput(p redundancy.Node, since time.Time, seen map[redundancy.Node]bool, f func(redundancy.Node, input) bool) {
+	seen[p] = true
 	stack := []redundancy.Node{p}
 	for len(stack) > 0 {
 		at := stack[len(stack)-1]
@@ -374,9 +383,12 @@ func (e *Engine) witnesses(n redundancy.Node) []string {
 	own := e.graph.ID(n).Device()
 	names := map[string]bool{}
 	above, siblings := 0, false
-	seen := map[redundancy.Node]bool{n: true}
+	seen, below := map[redundancy.Node]bool{n: true}, map[redundancy.Node]bool{n: true}
 	level := []redundancy.Node{n}
-	for len(level) > 0 && (above < providers || !siblings) {
+	for range blameLevels {
+		if len(level) == 0 || above >= providers && siblings {
+			break
+		}
 		var next []redundancy.Node
 		for _, at := range level {
 			for _, p := range e.up.of(at) {
@@ -392,7 +404,7 @@ func (e *Engine) witnesses(n redundancy.Node) []string {
 				if siblings {
 					continue
 				}
-				e.eachInput(p, time.Time{}, func(m redundancy.Node, _ input) bool {
+				e.eachNewInput(p, time.Time{}, below, func(m redundancy.Node, _ input) bool {
 					if name := e.graph.ID(m).Device(); name != own && m != n {
 						names[name] = true
 						siblings = true

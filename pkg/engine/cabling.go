@@ -157,9 +157,9 @@ func (e *Engine) othersLive(n redundancy.Node) bool {
 // aliveAbove finds the nearest provider above a lost node that is seen alive since; -1: none is.
 func (e *Engine) aliveAbove(n redundancy.Node) redundancy.Node {
 	since := e.blame.since[e.graph.ID(n)]
-	seen := map[redundancy.Node]bool{n: true}
+	seen, below := map[redundancy.Node]bool{n: true}, map[redundancy.Node]bool{n: true}
 	level := []redundancy.Node{n}
-	for len(level) > 0 {
+	for range blameLevels {
 		var next []redundancy.Node
 		for _, at := range level {
 			for _, p := range e.up.of(at) {
@@ -167,7 +167,7 @@ func (e *Engine) aliveAbove(n redundancy.Node) redundancy.Node {
 					continue
 				}
 				seen[p] = true
-				if e.aliveSince(p, n, since) {
+				if e.aliveSince(p, since, below) {
 					return p
 				}
 				if e.cells[p].belief != fails && !e.blame.blamed[p] {
@@ -180,7 +180,9 @@ func (e *Engine) aliveAbove(n redundancy.Node) redundancy.Node {
 	return -1
 }
 
-func (e *Engine) aliveSince(p, but redundancy.Node, since time.Time) bool {
+// aliveSince reports whether p said since then that it is well, or something below it that it has input; below is what was
+// looked at before.
+func (e *Engine) aliveSince(p redundancy.Node, since time.Time, below map[redundancy.Node]bool) bool {
 	if e.blame.blamed[p] || e.cells[p].belief == fails {
 		return false
 	}
@@ -191,8 +193,8 @@ func (e *Engine) aliveSince(p, but redundancy.Node, since time.Time) bool {
 		return true
 	}
 	alive := false
-	e.eachInput(p, since, func(m redundancy.Node, in input) bool {
-		alive = m != but && in == live
+	e.eachNewInput(p, since, below, func(_ redundancy.Node, in input) bool {
+		alive = in == live
 		return !alive
 	})
 	return alive

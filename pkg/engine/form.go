@@ -114,6 +114,7 @@ type proto struct {
 	members  []component.ID
 	claims   []snapshot.Claim
 	declared *topology.Group
+	box      component.ID // what contains the members, where the device has several such boxes
 }
 
 // groupID is the id of the engine's own group of one kind in a device.
@@ -343,8 +344,40 @@ func (f *former) fromSupplies() {
 		if len(own) > 0 {
 			local += "-other"
 		}
-		f.protos = append(f.protos, &proto{id: groupID(f.name, local), kind: kind, members: left})
+		boxes := f.boxes(left)
+		if len(boxes) < 2 {
+			f.protos = append(f.protos, &proto{id: groupID(f.name, local), kind: kind, members: left})
+			continue
+		}
+		for _, box := range slices.Sorted(maps.Keys(boxes)) {
+			if len(boxes[box]) < 2 {
+				continue
+			}
+			p := &proto{id: groupID(f.name, local), kind: kind, members: boxes[box]}
+			if box != "" {
+				p.id, p.box = groupID(f.name, local+"-"+box.Local()), box
+			}
+			f.protos = append(f.protos, p)
+		}
 	}
+}
+
+// boxes sorts supplies by what contains them, as the device says: the supplies of one member of a stack are no spares
+// for those of another.
+func (f *former) boxes(supplies []component.ID) map[component.ID][]component.ID {
+	in := map[component.ID]component.ID{}
+	if f.view != nil {
+		for _, l := range f.view.Links {
+			if l.Kind == component.Contains {
+				in[l.To] = l.From
+			}
+		}
+	}
+	boxes := map[component.ID][]component.ID{}
+	for _, id := range supplies {
+		boxes[in[id]] = append(boxes[in[id]], id)
+	}
+	return boxes
 }
 
 // expects reports whether a declared supply that is not listed counts: cords go to it.
@@ -617,7 +650,10 @@ func (f *former) carried(p *proto) []component.ID {
 			return []component.ID{c.Carries}
 		}
 	}
-	if f.site {
+	switch {
+	case p.box != "":
+		return []component.ID{p.box}
+	case f.site:
 		return nil
 	}
 	return f.mains()
