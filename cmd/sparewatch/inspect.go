@@ -10,7 +10,7 @@ import (
 )
 
 type inspectCmd struct {
-	URL     string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT]."`
+	URL     string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT], ipmi://HOST[:PORT]."`
 	JSON    bool          `help:"Print one JSON object."`
 	All     bool          `help:"Sum nothing up."`
 	Timeout time.Duration `help:"Give up after this long." default:"2m"`
