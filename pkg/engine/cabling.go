@@ -433,9 +433,19 @@ func (e *Engine) cablingFindings() []stand {
 		} else {
 			f.Remedy += " Until then nothing is known of what feeds it."
 		}
-		found = append(found, stand{f: f})
+		found = append(found, stand{f: f, waits: e.waitsFor(w)})
 	}
 	return found
+}
+
+// waitsFor are the nodes whose inquiries a finding on a cord waits for: those about the provider that is gone.
+func (e *Engine) waitsFor(w *wrongCord) []redundancy.Node {
+	for _, id := range []component.ID{w.actual, w.declared} {
+		if n, ok := e.graph.Node(id); ok && !e.best.Works(n) {
+			return e.witnessesOf(e.rootAbove(n))
+		}
+	}
+	return nil
 }
 
 // name is a component for people: "psu 2 of srv-101", "feed-a of ams1".

@@ -210,12 +210,12 @@ func (w *world) claim(s string) error {
 }
 
 func (w *world) link(s string) error {
-	f := strings.Fields(s)
+	f := strings.SplitN(s, " ", 4)
 	if len(f) != 4 {
-		return fmt.Errorf("a link is written: link DEVICE A carries B")
+		return fmt.Errorf("a link is written: link DEVICE A carries B, C")
 	}
 	for _, dev := range expand(f[0]) {
-		for _, to := range expand(f[3]) {
+		for _, to := range list(f[3]) {
 			w.devices[dev].Links = append(w.devices[dev].Links, component.Link{From: component.ID(dev + "/" + f[1]), To: component.ID(dev + "/" + to), Kind: component.LinkKind(f[2])})
 		}
 	}
