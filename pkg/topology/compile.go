@@ -231,7 +231,7 @@ func (c *compiler) addLinks() {
 	}
 	add := func(l component.Link) {
 		e := edge{to: c.node(l.To), from: c.node(l.From), kind: c.linkKind(l)}
-		if l.Kind == component.Neighbour || without[e] {
+		if l.Kind == component.Neighbour || without[e] || holdsUp(l) {
 			return
 		}
 		c.links = append(c.links, e)
@@ -251,6 +251,13 @@ func (c *compiler) addLinks() {
 		return cmp.Or(cmp.Compare(a.to, b.to), strings.Compare(string(a.kind), string(b.kind)), cmp.Compare(a.from, b.from))
 	})
 	c.links = slices.Compact(c.links)
+}
+
+// holdsUp reports whether the link says where a supply or a fan sits: it holds up the box that contains it, and not the
+// box it.
+func holdsUp(l component.Link) bool {
+	k := l.To.Kind()
+	return l.Kind == component.Contains && (k == component.PSU || k == component.Rectifier || k == component.Fan)
 }
 
 // hoist moves an array's controllers from its drives to the volume that the drives carry. The controller is the
@@ -321,9 +328,9 @@ func distributes(k component.Kind) bool {
 
 // distribute ties the power parts of each pdu, ups and ats to its main component, where nothing else does.
 func (c *compiler) distribute() {
-	fedInside := map[redundancy.Node]bool{}
+	fedInside := map[redundancy.Node]bool{} // by more than an inlet
 	for _, l := range c.links {
-		if c.g.ids[l.from].Device() == c.g.ids[l.to].Device() && l.from != l.to {
+		if c.g.ids[l.from].Device() == c.g.ids[l.to].Device() && l.from != l.to && c.g.ids[l.from].Kind() != component.Inlet {
 			fedInside[l.to] = true
 		}
 	}

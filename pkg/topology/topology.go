@@ -7,15 +7,15 @@
 //     providers are the members of a group that feeds the dependant; then the group's N counts.
 //   - carries: providers of one kind stand in for each other (two conduits of one protected circuit); providers of
 //     different kinds are all needed (a session needs its port and its circuit and its router).
-//   - contains: every provider is needed.
+//   - contains: every provider is needed; but a supply or a fan holds up the box that contains it.
 //   - cools: a single provider is needed; several without a group are not judged, and listed as a blind spot.
 //   - neighbour: no requirement.
 //   - a group that carries a component is one requirement of it: N of the members.
 //
-// What a pdu, ups or ats distributes goes through it: its outlets, banks, phases and breakers that nothing else inside
-// the device feeds need its main component, which needs one live inlet of the device. A main component is no alternative
-// to its own parts: where it feeds one of them beside a bank, both are needed; so are several phases. A ups that has a
-// provider works without it while it holds (Graph.Holds): the battery is no spare while nothing has failed.
+// What a pdu, ups or ats distributes goes through it: its outlets, banks, phases and breakers that nothing inside the
+// device but an inlet feeds need its main component, which needs one live inlet of the device. A main component is no
+// alternative to its own parts: where it feeds one of them beside a bank, both are needed; so are several phases. A ups
+// that has a provider works without it while it holds (Graph.Holds): the battery is no spare while nothing has failed.
 //
 // An id in the model may be a bare name: a device's stands for its main component, a declared thing's for itself. The id
 // of a main component whose kind was guessed before the device was read ("ups-a/pdu/1") stands for the real one.

@@ -1,0 +1,23 @@
+// Package engine judges: from the declared model and what devices report it says what each redundancy group and service
+// has left, why, since when, and what to do (DESIGN section 5).
+//
+// It is pure. It knows no clock, no protocol and no outlet: views of devices (pkg/state) and the time go in, a Report and
+// Questions come out. One goroutine owns an Engine.
+//
+// The way of a change through the files:
+//
+//	form.go      a device's claims, declarations and supplies make groups, with needed, designed and their basis
+//	compiled.go  groups, links and declared things are compiled into a structure (pkg/topology); verdicts on what did
+//	             not change stand (reuse.go)
+//	cell.go      each part's word becomes what is believed of its node: works, fails, silent, presumed; what is seen
+//	             working proves that what it cannot do without works too
+//	blame.go     inputs that are lost: is it the feed or the part, and whom to ask
+//	cabling.go   cords that are not where the model says
+//	judge.go     states and spares of the groups and services above what changed, best and worst case
+//	rules.go     findings on groups; rules_device.go: on parts, targets and providers
+//	standing.go  what stands: held back, since when, under which root, how bad, and the Report
+//	whatif.go    the same structure asked "what if": Simulate, Gate, and Inspect for a single snapshot
+//
+// Three cases are kept up to date side by side: best presumes that what is silent works, worst that it doesn't, predicted
+// is the best with everything gone that says it will fail. Where best and worst agree that is the verdict.
+package engine
