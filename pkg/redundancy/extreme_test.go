@@ -8,15 +8,24 @@ import (
 
 const large = 100_000
 
-// chain is a node that requires one that requires one ... each with a component of its own at its side.
-func chain(t testing.TB, depth int, side bool) (*Structure, Node) {
+// chain is a node that requires one that requires one ... each with so many components of its own at its side, behind a
+// gate if there are several.
+func chain(t testing.TB, depth, side int) (*Structure, Node) {
 	var b Builder
 	top := b.Add()
 	for range depth {
 		next := b.Add()
 		b.Require(next, 1, top)
-		if side {
+		switch side {
+		case 0:
+		case 1:
 			b.Require(next, 1, b.Add())
+		default:
+			gate := b.AddGate()
+			for range side {
+				b.Require(gate, 1, b.Add())
+			}
+			b.Require(next, 1, gate)
 		}
 		top = next
 	}
@@ -28,14 +37,20 @@ func chain(t testing.TB, depth int, side bool) (*Structure, Node) {
 }
 
 func TestDepth(t *testing.T) {
-	for _, side := range []bool{false, true} {
+	for side := range 4 {
 		s, top := chain(t, large, side)
-		l := NewLive(s)
-		if got := len(l.SPOFs(nil, top)[0]); got != s.Len() {
-			t.Errorf("%d SPOFs of %d", got, s.Len())
+		components := 0
+		for n := range Node(s.Len()) {
+			if !s.IsGate(n) {
+				components++
+			}
 		}
-		if got := l.SPOFs(nil, l.s.order...); len(got[s.rank[top]]) != s.Len() {
-			t.Errorf("all at once: %d SPOFs of %d", len(got[s.rank[top]]), s.Len())
+		l := NewLive(s)
+		if got := len(l.SPOFs(nil, top)[0]); got != components {
+			t.Errorf("%d SPOFs of %d", got, components)
+		}
+		if got := l.SPOFs(nil, l.s.order...); len(got[s.rank[top]]) != components {
+			t.Errorf("all at once: %d SPOFs of %d", len(got[s.rank[top]]), components)
 		}
 		if got := len(l.SetFailed(0, true)); got != large+1 {
 			t.Errorf("%d changed", got)
@@ -43,7 +58,7 @@ func TestDepth(t *testing.T) {
 		if got := NewSolver(s).Spares(Question{Top: top}); got != (Spares{N: 0}) {
 			t.Errorf("spares %+v", got)
 		}
-		if got := NewSolver(s).MinCuts(Question{Top: top}).Count().Int64(); got != int64(s.Len()) {
+		if got := NewSolver(s).MinCuts(Question{Top: top}).Count().Int64(); got != int64(components) {
 			t.Errorf("%d minimal cut sets", got)
 		}
 	}

@@ -8,7 +8,7 @@ package redundancy
 // models in which single points of failure are few.
 type Singles struct {
 	k     *killers
-	large int // arena size beyond which it is built anew
+	large int // places beyond which all is found anew
 
 	queue  heap   // ranks of nodes to look at
 	queued []bool // by node
@@ -20,12 +20,7 @@ type Singles struct {
 // mayFail must give the same answers later.
 func NewSingles(l *Live, mayFail func(Node) bool) *Singles {
 	s := &Singles{
-		k: &killers{
-			l:       l,
-			mayFail: mayFail,
-			spans:   make([]span, l.s.Len()),
-			count:   make([]uint32, l.s.Len()),
-		},
+		k:      newKillers(l, mayFail, 0),
 		queued: make([]bool, l.s.Len()),
 	}
 	s.rebuild()
@@ -33,12 +28,12 @@ func NewSingles(l *Live, mayFail func(Node) bool) *Singles {
 }
 
 func (s *Singles) rebuild() {
-	s.k.arena = nil // answers given earlier keep the old one
-	s.k.marked = span{}
+	s.k.arrays, s.k.bases, s.k.places = [][]Node{make([]Node, 0, len(s.queued))}, nil, 0 // answers given earlier keep the old ones
+	s.k.forgetMarks()
 	for _, n := range s.k.l.s.order {
 		s.find(n)
 	}
-	s.large = 2*len(s.k.arena) + 1<<16
+	s.large = 2*s.k.places + 1<<16
 }
 
 // find sets n's set, those of its members being known.
@@ -52,7 +47,7 @@ func (s *Singles) find(n Node) {
 
 // Of are n's single points of failure, in no particular order; empty too while n is down. The slice must not be changed.
 func (s *Singles) Of(n Node) []Node {
-	if s.k.spans[n].len() == 0 {
+	if s.k.spans[n].size == 0 {
 		return nil
 	}
 	return s.k.elements(s.k.spans[n])
@@ -74,7 +69,7 @@ func (s *Singles) Update(changed []Node) []Node {
 			s.pushOwners(n)
 		}
 	}
-	if len(s.k.arena) > s.large {
+	if s.k.places > s.large {
 		s.rebuild()
 	}
 	return s.changed
@@ -82,27 +77,25 @@ func (s *Singles) Update(changed []Node) []Node {
 
 // refind says whether n's set is another one now. If not, the old one stays and the new one's place is given back.
 func (s *Singles) refind(n Node) bool {
-	old, end := s.k.spans[n], len(s.k.arena)
+	old, before := s.k.spans[n], s.k.save()
 	s.find(n)
 	if !s.k.equal(old, s.k.spans[n]) {
 		return true
 	}
 	s.k.spans[n] = old
-	s.k.arena = s.k.arena[:end]
-	s.k.marked = span{}
+	s.k.restore(before)
 	return false
 }
 
 func (k *killers) equal(p, q span) bool {
-	if p == q || p.len() == 0 && q.len() == 0 {
+	if p == q || p.size == 0 && q.size == 0 {
 		return true
 	}
-	if p.len() != q.len() {
+	if p.size != q.size {
 		return false
 	}
-	k.mark(p)
-	same := true
-	k.each(q, func(e Node) { same = same && k.count[e] > k.base })
+	marks, same := k.marks(p), true
+	k.each(q, func(e Node) { same = same && marks.knows(e) })
 	return same
 }
 
