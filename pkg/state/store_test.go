@@ -243,6 +243,21 @@ func TestTwoTargetsOfOneDevice(t *testing.T) {
 	}
 }
 
+func TestPartsOfOneTargetAreNeverTheSame(t *testing.T) {
+	s := newStore()
+	a, b := supply("1", component.OK), supply("2", component.Failed)
+	a.Attributes = map[string]string{component.Serial: "499255FFB849"}
+	b.Attributes = map[string]string{component.Serial: "499255FFB849"}
+	a.Aliases, b.Aliases = []string{"Power Supply"}, []string{"Power Supply"}
+	s.Apply(poll(0, a, b))
+	if n := len(s.Device("srv-1").Parts); n != 2 {
+		t.Errorf("%d parts of two with one serial number", n)
+	}
+	if got := condition(t, s, "srv-1/psu/1"); got != component.OK {
+		t.Errorf("psu 1 is %v", got)
+	}
+}
+
 func TestAnotherMachineAtTheSameAddress(t *testing.T) {
 	s := newStore()
 	first := poll(0, supply("1", component.OK), supply("2", component.OK))

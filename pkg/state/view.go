@@ -60,21 +60,33 @@ type merger struct {
 }
 
 // add takes in the words of one more target. It returns the names under which the target's parts go where those are not
-// its own.
+// its own. Two parts of one target are never the same: a name or serial number that it gives to both names neither.
 func (m *merger) add(t *target) (renamed map[component.ID]component.ID) {
 	silent := t.Silent
-	for _, id := range slices.Sorted(maps.Keys(t.words)) {
+	names := map[string]component.ID{} // of this target's parts; "" for more than one
+	for id, w := range t.words {
+		for _, name := range otherNames(&w.Component) {
+			if _, again := names[name]; again && names[name] != id {
+				names[name] = ""
+				continue
+			}
+			names[name] = id
+		}
+	}
+	taken := map[component.ID]bool{}
+	for _, id := range m.sameFirst(t) {
 		w := t.words[id]
 		p := Part{Component: w.Component, Source: t.URL, At: w.at, Silent: silent || w.silent}
 		if w.gone {
 			p = gone(p, w)
 		}
-		known := m.find(p.Component)
-		if known == "" {
+		known := m.find(&p.Component, names)
+		if known == "" || taken[known] {
 			m.byID[id] = &p
-			m.index(id, &p.Component)
+			taken[id] = true
 			continue
 		}
+		taken[known] = true
 		if known != id {
 			if renamed == nil {
 				renamed = map[component.ID]component.ID{}
@@ -82,9 +94,26 @@ func (m *merger) add(t *target) (renamed map[component.ID]component.ID) {
 			renamed[id] = known
 		}
 		m.byID[known].join(p)
-		m.index(known, &p.Component)
+	}
+	for name, id := range names {
+		if id != "" {
+			m.index(name, rename(id, renamed))
+		}
 	}
 	return renamed
+}
+
+// sameFirst are the ids of a target's parts, those that are known under the same id first.
+func (m *merger) sameFirst(t *target) []component.ID {
+	return slices.SortedFunc(maps.Keys(t.words), func(a, b component.ID) int {
+		if known := m.byID[a] != nil; known != (m.byID[b] != nil) {
+			if known {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(string(a), string(b))
+	})
 }
 
 // gone is what is believed of a part that its target no longer lists.
@@ -96,25 +125,25 @@ func gone(p Part, w word) Part {
 	return p
 }
 
-// find finds the part that another target reported under the same id, alias or serial number.
-func (m *merger) find(c component.Component) component.ID {
+// find finds the part that another target reported under the same id, alias or serial number; "" where there is none.
+func (m *merger) find(c *component.Component, names map[string]component.ID) component.ID {
 	if m.byID[c.ID] != nil {
 		return c.ID
 	}
-	for _, name := range otherNames(&c) {
-		if id, ok := m.byAlias[name]; ok {
+	for _, name := range otherNames(c) {
+		if id := m.byAlias[name]; id != "" && names[name] == c.ID {
 			return id
 		}
 	}
 	return ""
 }
 
-func (m *merger) index(id component.ID, c *component.Component) {
-	for _, name := range otherNames(c) {
-		if _, taken := m.byAlias[name]; !taken {
-			m.byAlias[name] = id
-		}
+// index notes the name of a part. One that targets give to two parts names neither.
+func (m *merger) index(name string, id component.ID) {
+	if known, taken := m.byAlias[name]; taken && known != id {
+		id = ""
 	}
+	m.byAlias[name] = id
 }
 
 // otherNames are the names by which a part of one kind is known besides its id.
