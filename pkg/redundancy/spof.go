@@ -8,10 +8,15 @@ package redundancy
 // whatever kills one of them, one that can spare m members by what kills more than m of them at once. Answers share
 // memory and must not be changed.
 func (l *Live) SPOFs(mayFail func(Node) bool, tops ...Node) [][]Node {
-	cone := l.workingCone(tops)
+	cone := l.s.order // where most of it is asked for, a walk costs more than it saves
+	if len(tops) < l.s.Len()/4 {
+		cone = l.workingCone(tops)
+	}
 	k := newKillers(l, mayFail, 2*len(cone))
 	for _, n := range cone {
-		k.add(n)
+		if l.works[n] {
+			k.add(n)
+		}
 	}
 	answers := make([][]Node, len(tops))
 	for i, top := range tops {
@@ -297,9 +302,12 @@ func (k *killers) extensible(p span) span {
 	case int(p.size) < k.small:
 		array := k.arrays[0]
 		from := int32(len(array))
-		if p.from < 0 {
+		switch {
+		case p.from < 0:
 			array = append(array, Node(^p.from))
-		} else {
+		case p.under == 0:
+			array = append(array, k.place(p)...)
+		default:
 			k.each(p, func(e Node) { array = append(array, e) })
 		}
 		k.arrays[0] = array
