@@ -528,11 +528,13 @@ func (f *former) need(p *proto, g *form, why *[]string) bool {
 		*why = append(*why, "the device says that it is configured without redundancy")
 	case isSupply(p.kind) || p.declared != nil || saysState(p.claims):
 		g.needed, g.basis = f.assume(p, g), Assumed
-		*why = append(*why, fmt.Sprintf("%d of %d is assumed", g.needed, g.designed))
 	default:
 		return false
 	}
 	g.needed = min(max(g.needed, 1), max(g.designed, 1))
+	if g.basis == Assumed && g.designed > 1 {
+		*why = append(*why, fmt.Sprintf("%d of %d is assumed", g.needed, g.designed))
+	}
 	return true
 }
 

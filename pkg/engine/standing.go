@@ -527,7 +527,7 @@ func (e *Engine) twins() []stand {
 			Summary:  fmt.Sprintf("%s and %s look like one machine: they give the same %s", t.Devices[0], t.Devices[1], t.By),
 			Causes:   []finding.Cause{{ID: subject, Why: "the same " + t.By + " as " + t.Devices[0]}},
 			Evidence: []string{t.By + " " + t.Value},
-			Remedy:   fmt.Sprintf("If they are one, declare one device with both URLs; its parts then exist once."),
+			Remedy:   "If they are one, declare one device with both URLs; its parts then exist once.",
 		}})
 	}
 	return found
