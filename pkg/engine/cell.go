@@ -145,11 +145,12 @@ func (e *Engine) part(n redundancy.Node) *state.Part {
 func (e *Engine) refreshDevices() {
 	for name := range e.refresh {
 		d := e.devices[name]
-		if d != nil && d.stale {
-			continue // waits to be compiled
-		}
 		delete(e.refresh, name)
 		if d == nil {
+			continue
+		}
+		if d.stale {
+			e.pending[name] = true
 			continue
 		}
 		for _, n := range d.nodes {

@@ -119,6 +119,8 @@ func (e *Engine) compile() error {
 	for _, d := range e.devices {
 		d.stale = false
 	}
+	maps.Copy(e.refresh, e.pending)
+	clear(e.pending)
 	e.lay(g)
 	e.reuse(kept)
 	return nil

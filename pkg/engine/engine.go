@@ -32,10 +32,12 @@ type Engine struct {
 
 	started, now, compiledAt time.Time
 
-	compiled       // what follows from the structure
-	stale     bool // the structure must be compiled again
-	refresh   map[string]bool
-	mistakes  []stand // in what devices report, found by compiling
+	compiled                  // what follows from the structure
+	stale     bool            // the structure must be compiled again
+	refresh   map[string]bool // devices whose nodes are to be brought up to date
+	pending   map[string]bool // devices that wait for the structure to be compiled
+	unread    map[string]bool // observed devices that were not read yet
+	mistakes  []stand         // in what devices report, found by compiling
 	resumed   map[finding.Key]finding.Finding
 	learned   map[component.ID]Learning
 	blame     blame
@@ -68,6 +70,8 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 		observed: make(map[string]bool, len(model.Observed)),
 		devices:  map[string]*device{},
 		refresh:  map[string]bool{},
+		pending:  map[string]bool{},
+		unread:   map[string]bool{},
 		resumed:  map[finding.Key]finding.Finding{},
 		learned:  map[component.ID]Learning{},
 	}
@@ -75,7 +79,7 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 	e.cabling.init()
 	e.standing.init()
 	for _, name := range model.Observed {
-		e.observed[name] = true
+		e.observed[name], e.unread[name] = true, true
 	}
 	for name := range e.declared {
 		e.form(e.device(name))
@@ -119,11 +123,18 @@ func (e *Engine) Update(view *state.Device) {
 		d.stale = true
 	}
 	e.stale = e.stale || d.stale
+	if view.Read {
+		delete(e.unread, view.Name)
+	}
 	if same && !d.stale && sameNumbers(before, d.forms) {
 		d.forms = before // the groups hold on to them
 		return
 	}
-	e.refresh[view.Name] = true
+	if d.stale {
+		e.pending[view.Name] = true
+	} else {
+		e.refresh[view.Name] = true
+	}
 }
 
 // sameNumbers compares groups, whose structure is the same, by what verdicts say of them.
@@ -190,6 +201,7 @@ func (e *Engine) learn(d *device, g *form) {
 func (e *Engine) Forget(name string) {
 	delete(e.devices, name)
 	delete(e.observed, name)
+	delete(e.unread, name)
 	if e.declared[name] != nil {
 		e.form(e.device(name))
 	}
@@ -302,14 +314,7 @@ func (e *Engine) noteSettled() {
 func (e *Engine) settled() bool { return e.opt.Offline || e.now.Sub(e.started) >= e.opt.Settle }
 
 // heardAll reports whether every observed device was read once.
-func (e *Engine) heardAll() bool {
-	for name := range e.observed {
-		if d := e.devices[name]; d == nil || d.view == nil || !d.view.Read {
-			return false
-		}
-	}
-	return true
-}
+func (e *Engine) heardAll() bool { return len(e.unread) == 0 }
 
 // mayJudge reports whether something can be said of the parts of a device: it was read, nobody reads it, or the settle
 // time is over.
