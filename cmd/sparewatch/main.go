@@ -33,6 +33,7 @@ type cli struct {
 	Status   statusCmd   `cmd:"" help:"Ask the daemon how many spares each service has left, and why."`
 	Simulate simulateCmd `cmd:"" help:"What would be lost if something failed: ask the daemon, or the declared topology."`
 	Gate     gateCmd     `cmd:"" help:"Ask the daemon whether something may be taken down now: exit 0 yes, 1 no, 2 no answer."`
+	Cuts     cutsCmd     `cmd:"" help:"Minimal cut sets of a service, as things stand or as declared; or of a fault tree in the Open-PSA format."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -15,8 +15,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/engine"
@@ -83,6 +85,7 @@ type Daemon struct {
 	Status   func() *Status // does not block
 	Simulate func(ctx context.Context, fail []string) (*engine.Simulation, error)
 	Gate     func(ctx context.Context, fail []string, strict bool) (*engine.Gate, error)
+	Cuts     func(ctx context.Context, of string, order, limit int) (*engine.CutSets, error)
 	Healthy  func() error // why the daemon does not do its work; nil when it does
 	Ready    func() error // why it cannot answer for everything yet
 }
@@ -104,10 +107,11 @@ func Handler(d Daemon) http.Handler {
 		strict := slices.Contains([]string{"1", "true", "yes"}, r.URL.Query().Get("strict"))
 		question(w, r, func(ctx context.Context, fail []string) (any, error) { return d.Gate(ctx, fail, strict) })
 	})
+	mux.HandleFunc("GET /api/v1/cuts", func(w http.ResponseWriter, r *http.Request) { cuts(w, r, d) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, d.Healthy()) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, d.Ready()) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, r.Method+" "+r.URL.Path+" is not served", "GET /api/v1/status, /api/v1/simulate?fail=ID or /api/v1/gate?fail=ID")
+		refuse(w, http.StatusNotFound, r.Method+" "+r.URL.Path+" is not served", "GET /api/v1/status, /api/v1/simulate?fail=ID, /api/v1/gate?fail=ID or /api/v1/cuts?of=ID")
 	})
 	return mux
 }
@@ -126,6 +130,38 @@ func question(w http.ResponseWriter, r *http.Request, ask func(context.Context, 
 	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
 	defer cancel()
 	v, err := ask(ctx, fail)
+	reply(w, v, err)
+}
+
+// mostCuts bounds how many cut sets one answer lists.
+const mostCuts = 10000
+
+// cuts reads whose cut sets are asked for, asks, and answers.
+func cuts(w http.ResponseWriter, r *http.Request, d Daemon) {
+	q := r.URL.Query()
+	order, limit := 0, 100
+	for name, into := range map[string]*int{"order": &order, "limit": &limit} {
+		if s := q.Get(name); s != "" {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 0 {
+				refuse(w, http.StatusBadRequest, fmt.Sprintf("%s=%q is no number", name, s), "write a number from 0 up")
+				return
+			}
+			*into = n
+		}
+	}
+	if q.Get("of") == "" {
+		refuse(w, http.StatusBadRequest, "no service is named", "name one: ?of=payments&order=3")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
+	defer cancel()
+	v, err := d.Cuts(ctx, q.Get("of"), order, min(limit, mostCuts))
+	reply(w, v, err)
+}
+
+// reply answers with what the engine said.
+func reply(w http.ResponseWriter, v any, err error) {
 	var unknown *topology.UnknownNameError
 	switch {
 	case err == nil:

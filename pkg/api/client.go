@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +52,12 @@ func (c Client) Gate(ctx context.Context, fail []string, strict bool) (*engine.G
 	}
 	var g engine.Gate
 	return &g, c.get(ctx, "/api/v1/gate", q, &g)
+}
+
+// Cuts asks for the minimal cut sets of a service, group or component.
+func (c Client) Cuts(ctx context.Context, of string, order, limit int) (*engine.CutSets, error) {
+	var s engine.CutSets
+	return &s, c.get(ctx, "/api/v1/cuts", url.Values{"of": {of}, "order": {strconv.Itoa(order)}, "limit": {strconv.Itoa(limit)}}, &s)
 }
 
 // largest answer that is read: ten thousand devices with their groups and findings, several times over.

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+)
+
+type cutsCmd struct {
+	Service string `arg:"" optional:"" help:"A service, group or component."`
+	Order   int    `help:"Most failures at once; 0: any number." default:"0"`
+	Limit   int    `help:"How many to list." default:"100"`
+	Count   bool   `help:"Only the numbers."`
+	Config  string `help:"Ask the topology declared in this configuration instead of the daemon." type:"path" placeholder:"FILE"`
+	OpenPSA string `name:"open-psa" help:"Read a fault tree in the Open-PSA exchange format instead." type:"path" placeholder:"FILE"`
+	Gate    string `help:"The gate of the fault tree; default: its only top."`
+	Prob    bool   `name:"probability" help:"Add the top's probability and what each event of the fault tree matters to it."`
+	JSON    bool   `help:"Print one JSON object."`
+	All     bool   `help:"List everything."`
+	daemonFlags
+}
+
+// Run prints the minimal cut sets.
+func (c *cutsCmd) Run(ctx context.Context) error {
+	limit := c.Limit
+	if c.Count {
+		limit = 0
+	}
+	s, err := c.ask(ctx, limit)
+	if err != nil {
+		return unanswered(err)
+	}
+	if c.JSON {
+		return printJSON(s)
+	}
+	p := stdout(c.All)
+	p.Cuts(s, c.Count)
+	return p.Err()
+}
+
+// ask reads the fault tree, or asks the declared topology or the daemon.
+func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
+	switch {
+	case c.OpenPSA != "":
+		f, err := os.Open(c.OpenPSA)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return app.CutsOfTree(f, c.Gate, c.Order, limit, c.Prob)
+	case c.Service == "":
+		return nil, hinted(errors.New("no service is named"), "see sparewatch cuts --help")
+	case c.Config != "":
+		cfg, err := loadConfig(c.Config)
+		if err != nil {
+			return nil, err
+		}
+		return app.CutsDesign(cfg, c.Service, c.Order, limit, time.Now())
+	}
+	return c.client().Cuts(ctx, c.Service, c.Order, limit)
+}
