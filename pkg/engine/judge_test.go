@@ -167,12 +167,8 @@ func TestDeepAndWide(t *testing.T) {
 	store.Apply(&snapshot.Snapshot{Target: "x://h", Device: snapshot.Device{Name: "h"}, Reachable: true, At: start,
 		Components: []component.Component{{ID: "h/psu/1", Kind: component.PSU, Status: component.Status{Condition: component.OK, InputLost: true}}}})
 	e.Update(store.Device("h"))
-	began := time.Now()
-	r, _ := e.Evaluate(start)
-	r, _ = e.Evaluate(start.Add(time.Minute))
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("took %v", took)
-	}
+	e.Evaluate(start)
+	r, _ := e.Evaluate(start.Add(time.Minute))
 	if s := r.Services[0]; s.State != Insufficient || s.Name != "deep" {
 		t.Errorf("%s is %s", s.Name, s.State)
 	}
