@@ -49,7 +49,8 @@ golden: ## accept what the tests print now as golden; read the diff
 
 .PHONY: bench-engine
 bench-engine: ## the engine's benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./pkg/redundancy/... ./pkg/engine/...
+	$(GO) test -run '^$$' -bench 'Aralia|Hard|FatTree' -benchtime 1x -count 3 ./pkg/openpsa
+	$(GO) test -run '^$$' -bench . -benchtime 300ms -benchmem -v ./pkg/redundancy ./pkg/engine
 
 .PHONY: bench-peers
 bench-peers: ## a poll of ours beside other exporters, on the same simulated devices, in turn

@@ -182,18 +182,6 @@ func (b *builder) label(body value) string {
 	return ""
 }
 
-// ordinal is the number of a part's place, which services fill with less care than its label.
-func (b *builder) ordinal(body value) string {
-	for _, at := range []string{"Location", "PhysicalLocation"} {
-		for _, l := range body.get(at).items() {
-			if n := l.at("PartLocation", "LocationOrdinalValue"); n.present() {
-				return n.str()
-			}
-		}
-	}
-	return ""
-}
-
 // dummies are serial numbers that many machines share.
 var dummies = map[string]bool{
 	"0": true, "00000000": true, "123456789": true, "1234567890": true, "0123456789": true, "na": true, "n/a": true, "none": true, "unknown": true,

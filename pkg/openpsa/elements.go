@@ -64,7 +64,7 @@ func readElements(r io.Reader) (*element, error) {
 		if limited.N <= 0 {
 			return nil, &Error{Line: line, Text: fmt.Sprintf("more than %d MiB", MaxBytes>>20)}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -153,7 +153,7 @@ func (l *latin1) Read(p []byte) (int, error) {
 func toUTF8(r io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReaderSize(r, 1<<16)
 	head, err := buffered.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	switch {
@@ -196,7 +196,7 @@ func (u *utf16Reader) fill() error {
 	var out []byte
 	for len(out) < 1<<14 {
 		unit, err := u.unit()
-		if err == io.EOF && len(out) > 0 {
+		if errors.Is(err, io.EOF) && len(out) > 0 {
 			break
 		}
 		if err != nil {
@@ -205,7 +205,7 @@ func (u *utf16Reader) fill() error {
 		c := rune(unit)
 		if utf16.IsSurrogate(c) {
 			second, err := u.unit()
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				return err
 			}
 			c = utf16.DecodeRune(c, rune(second))

@@ -71,7 +71,7 @@ func Read(name string, r io.Reader) (*Recording, error) {
 		br = bufio.NewReaderSize(io.LimitReader(bzip2.NewReader(br), MaxSize+1), 64<<10)
 	}
 	head, err := br.Peek(64 << 10)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	format, err := Detect(name, head)

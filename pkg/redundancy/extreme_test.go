@@ -1,6 +1,7 @@
 package redundancy
 
 import (
+	"errors"
 	"math/big"
 	"slices"
 	"testing"
@@ -148,7 +149,8 @@ func TestLongLoop(t *testing.T) {
 		b.Require(n, 1, (n+1)%large)
 	}
 	_, err := b.Build()
-	loop, ok := err.(*LoopError)
+	var loop *LoopError
+	ok := errors.As(err, &loop)
 	if !ok || len(loop.Nodes) != large {
 		t.Fatal("loop not found")
 	}

@@ -178,23 +178,6 @@ func (t *Tree) String() string {
 	return fmt.Sprintf("tree of %d events and %d gates", t.events, len(t.nodes)-t.events)
 }
 
-// reachable says, by node, what top stands on.
-func (t *Tree) reachable(top Ref) []bool {
-	reach := make([]bool, len(t.nodes))
-	if !top.constant() {
-		reach[top.node()] = true
-	}
-	for n := len(t.nodes) - 1; n >= 0; n-- {
-		if !reach[n] {
-			continue
-		}
-		for _, r := range t.nodes[n].of {
-			reach[r.node()] = true
-		}
-	}
-	return reach
-}
-
 // evaluate gives the value of every node.
 func (t *Tree) evaluate(happened func(event int) bool) []bool {
 	value := make([]bool, len(t.nodes))
