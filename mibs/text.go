@@ -186,7 +186,7 @@ func hole(s string) (pieces []string, rest string, err error) {
 
 func parseFilter(f string) (Filter, error) {
 	switch f {
-	case "slot", "number", "lower", "upper", "trim", "hex", "text", "octets", "each":
+	case "slot", "number", "lower", "upper", "trim", "hex", "inet", "text", "octets", "each":
 		return Filter{Op: f}, nil
 	}
 	if len(f) >= 2 && f[0] == '/' && f[len(f)-1] == '/' {
@@ -201,7 +201,7 @@ func parseFilter(f string) (Filter, error) {
 			return Filter{Op: "add", N: n}, nil
 		}
 	}
-	return Filter{}, fmt.Errorf("%q is no filter; there are slot, number, lower, upper, trim, hex, text, octets, each, /regexp/, +n and -n", f)
+	return Filter{}, fmt.Errorf("%q is no filter; there are slot, number, lower, upper, trim, hex, inet, text, octets, each, /regexp/, +n and -n", f)
 }
 
 // text reads a template, a list of alternatives, or {of: name or text: template, map:, extract:, default:, when:}.

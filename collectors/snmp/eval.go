@@ -300,6 +300,8 @@ func filtered(v Value, filters []mibs.Filter) string {
 			s = strings.TrimSpace(s)
 		case "hex":
 			s = v.Hex()
+		case "inet":
+			s = inet(s, v.Text)
 		case "text":
 			s = printable(s)
 		case "octets":

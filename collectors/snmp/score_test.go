@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -150,6 +151,11 @@ type expected struct {
 		Class, Descr, OID string
 		Value             any
 	}
+	Peers []struct {
+		Neighbour string `json:"bgpPeerIdentifier"`
+		State     string `json:"bgpPeerState"`
+		Admin     string `json:"bgpPeerAdminStatus"`
+	} `json:"bgp_peers"`
 }
 
 func scoreOne(t *testing.T, set *mibs.Set, file, name string, note scoreNote) tally {
@@ -212,6 +218,30 @@ func (s *tally) compare(trial *Trial, want expected, note scoreNote) {
 		default:
 			s.differ++
 			s.lines = append(s.lines, fmt.Sprintf("differs: %s %s: we say %s%s of %s", oid, what, said[0].Word, flagsOf(said[0]), said[0].Component))
+		}
+	}
+	for _, p := range want.Peers {
+		a, err := netip.ParseAddr(p.Neighbour)
+		i := slices.IndexFunc(trial.Snapshot.Components, func(c component.Component) bool {
+			_, local, _ := strings.Cut(string(c.ID), "/")
+			return err == nil && local == "bgp_session/"+a.String()
+		})
+		want := component.Failed
+		switch {
+		case p.State == "established":
+			want = component.OK
+		case p.Admin == "stop" || p.Admin == "halted" || p.Admin == "adminShutdown":
+			want = component.Absent
+		}
+		switch {
+		case i < 0:
+			s.unread++
+			s.lines = append(s.lines, "unread: bgp."+p.Neighbour+" "+p.State)
+		case trial.Snapshot.Components[i].Condition == want:
+			s.agree++
+		default:
+			s.differ++
+			s.lines = append(s.lines, fmt.Sprintf("differs: BGP session with %s is %s (%s): we say %s", p.Neighbour, p.State, p.Admin, trial.Snapshot.Components[i].Condition))
 		}
 	}
 	for _, se := range want.Sensors {
