@@ -18,6 +18,11 @@ import (
 func (p *Printer) Inspection(in *api.Inspection) {
 	p.Line("%s", p.paint(strong, identity(in)+" "+verdict(in)))
 	p.Line("%s", p.paint(dim, fmt.Sprintf("%s, %s in %d ms", in.Target, Count(in.Requests, "request"), in.Took)))
+	p.content(in)
+}
+
+// content is what an inspection says below its first lines.
+func (p *Printer) content(in *api.Inspection) {
 	if len(in.Groups) > 0 {
 		p.Heading("Redundancy")
 		p.groups(in)
