@@ -194,5 +194,10 @@ const (
 	RAIDLevel = "raid"       // "RAID5"; on a volume
 	Inputs    = "inputs"     // number of inputs of a psu, where more than one
 	Location  = "location"
+	Role      = "role"   // RoleController on a psu that supplies a device's own electronics alone
 	LastSeen  = "source" // the URL that reported this component, where several reach the device
 )
+
+// RoleController is the role of a supply that feeds a device's own electronics and not what hangs on it: a PDU's
+// controller. Its loss costs the monitoring, not the power.
+const RoleController = "controller"

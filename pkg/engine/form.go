@@ -323,6 +323,9 @@ func (f *former) fromSupplies() {
 	for _, kind := range []component.Kind{component.PSU, component.Rectifier} {
 		var left []component.ID
 		for id, p := range f.parts {
+			if p != nil && p.Attributes[component.Role] == component.RoleController {
+				continue
+			}
 			if id.Kind() == kind && !f.covered(id) && (p != nil || f.expects(id)) {
 				left = append(left, id)
 			}
