@@ -63,10 +63,20 @@ func poll(t *testing.T, r *lab.Replaying) *snapshot.Snapshot {
 }
 
 // facts are what a snapshot says but for names: one line a component, claim and link.
-func facts(s *snapshot.Snapshot) []string {
-	out := []string{fmt.Sprintf("device %q %q", s.Device.Vendor, serial.ReplaceAllString(s.Device.Model, "SN"))}
+func facts(s *snapshot.Snapshot, models bool) []string {
+	// A model that is called like the host is a pseudonym afterwards, as the host's name is.
+	unnamed := func(model string) string {
+		if !models {
+			return ""
+		}
+		for _, word := range strings.Fields(s.Device.Hostname) {
+			model = strings.ReplaceAll(model, word, "HOST")
+		}
+		return serial.ReplaceAllString(model, "SN")
+	}
+	out := []string{fmt.Sprintf("device %q %q", s.Device.Vendor, unnamed(s.Device.Model))}
 	for _, c := range s.Components {
-		out = append(out, fmt.Sprintf("%s %+v %v %v %v", c.Kind, c.Status, c.Rating, c.Attributes["model"], c.Readings))
+		out = append(out, fmt.Sprintf("%s %+v %v %v %v", c.Kind, c.Status, c.Rating, unnamed(c.Attributes["model"]), c.Readings))
 	}
 	for _, c := range s.Claims {
 		out = append(out, fmt.Sprintf("claim %s %d of %d: %d members, %q", c.Kind, c.Needed, c.Designed, len(c.Members), c.State))
@@ -108,7 +118,8 @@ func TestCapturedDeviceSaysTheSame(t *testing.T) {
 			if err := os.WriteFile(captured, out.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			want, got := facts(poll(t, original)), facts(poll(t, replay(t, captured)))
+			models := !strings.HasPrefix(filepath.Base(file), "centreon-") // whose texts are pseudonyms already
+			want, got := facts(poll(t, original), models), facts(poll(t, replay(t, captured)), models)
 			if !slices.Equal(want, got) {
 				t.Errorf("%d items, %d missing\n%s", sum.Items, len(sum.Missing), difference(want, got))
 			}
