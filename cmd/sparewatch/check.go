@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/config"
@@ -42,6 +43,13 @@ func (c *checkCmd) Run(ctx context.Context) error {
 		return answered(api.BadNews)
 	}
 	if err != nil {
+		return err
+	}
+	var mistake *mibs.Error
+	if _, err := app.Collectors(cfg.Profiles); errors.As(err, &mistake) {
+		fmt.Fprintln(os.Stderr, err) // each line begins with its file and line
+		return answered(api.BadNews)
+	} else if err != nil {
 		return err
 	}
 	p := stdout(false)

@@ -10,16 +10,17 @@ import (
 )
 
 type inspectCmd struct {
-	URL     string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT], ipmi://HOST[:PORT]."`
-	JSON    bool          `help:"Print one JSON object."`
-	All     bool          `help:"Sum nothing up."`
-	Timeout time.Duration `help:"Give up after this long." default:"2m"`
+	URL      string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT], ipmi://HOST[:PORT]."`
+	JSON     bool          `help:"Print one JSON object."`
+	All      bool          `help:"Sum nothing up."`
+	Profiles string        `help:"Folder of SNMP profiles of your own." placeholder:"DIR"`
+	Timeout  time.Duration `help:"Give up after this long." default:"2m"`
 	loginFlags
 }
 
 // Run polls the device and prints what it said.
 func (c *inspectCmd) Run(ctx context.Context) error {
-	all, err := app.Collectors()
+	all, err := app.Collectors(c.Profiles)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/config"
 	text "github.com/sparewatch/sparewatch/pkg/term"
@@ -99,6 +100,11 @@ func fail(err error) int {
 	var mistakes config.Mistakes
 	if errors.As(err, &mistakes) { // each begins with its file and line
 		fmt.Fprintln(os.Stderr, mistakes)
+		return api.NoWord
+	}
+	var profile *mibs.Error
+	if errors.As(err, &profile) { // as above
+		fmt.Fprintln(os.Stderr, err)
 		return api.NoWord
 	}
 	for line := range strings.Lines(strings.TrimSpace(err.Error()) + "\n") {

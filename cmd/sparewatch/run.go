@@ -43,7 +43,7 @@ func (c *runCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := app.New(app.Options{Config: cfg, Collectors: all, Version: version, Log: log})
+	a, err := app.New(app.Options{Config: cfg, Version: version, Log: log})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ import (
 // Options are what an App is made of. Config is required.
 type Options struct {
 	Config     *config.Config
-	Collectors map[string]collectors.Collector // by URL scheme; nil: those of the program
+	Collectors map[string]collectors.Collector // by URL scheme; nil: those of the program, with the profiles of Config
 	Version    string
 	Log        *slog.Logger     // nil: silent
 	Now        func() time.Time // nil: time.Now
@@ -72,7 +72,7 @@ func New(o Options) (*App, error) {
 		o.Hold = 2 * o.Config.Poll.States
 	}
 	if o.Collectors == nil {
-		all, err := Collectors()
+		all, err := Collectors(o.Config.Profiles)
 		if err != nil {
 			return nil, err
 		}
@@ -198,6 +198,8 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 		return fmt.Errorf("the site's name cannot change from %s to %s while the daemon runs: restart it", now.Site, c.Site)
 	case c.State.Dir != now.State.Dir:
 		return errors.New("the folder of the state cannot change while the daemon runs: restart it")
+	case c.Profiles != now.Profiles:
+		return errors.New("the folder of the profiles cannot change while the daemon runs: restart it")
 	case c.Web.Listen != now.Web.Listen || c.Web.TLSConfig != now.Web.TLSConfig:
 		return errors.New("the address of the page cannot change while the daemon runs: restart it")
 	}

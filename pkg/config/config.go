@@ -25,6 +25,7 @@ type Config struct {
 	Web      Web
 	State    State
 	Pins     Pins
+	Profiles string   // absolute: a folder of SNMP profiles beside those that come with the program; "" for none
 	Warnings []string // "file:line: ...": allowed, but worth a look
 	Files    []string // the configuration files that were read, in order
 }

@@ -61,12 +61,13 @@ func (l *loader) document(n node) {
 	}
 	l.documents++
 	s := l.mapping(n, "the configuration",
-		"site", "credentials", "devices", "topology", "services", "poll", "notify", "web", "state", "pins")
+		"site", "credentials", "devices", "topology", "services", "poll", "notify", "web", "state", "pins", "profiles")
 	l.once(s, "site", func() { l.site(s) })
 	l.once(s, "poll", func() { l.poll(s.keys["poll"]) })
 	l.once(s, "web", func() { l.web(s.keys["web"]) })
 	l.once(s, "state", func() { l.state(s.keys["state"]) })
 	l.once(s, "pins", func() { l.pinsFile = l.path(s.text("pins"), s.file) })
+	l.once(s, "profiles", func() { l.profiles(s) })
 	l.takeCredentials(s.keys["credentials"])
 	for _, n := range s.items("devices") {
 		l.takeDevice(n)

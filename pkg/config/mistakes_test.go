@@ -185,6 +185,8 @@ var mistakes = []struct{ text, want string }{
 	{devs + "web: {listen: 9620}\n", `c.yaml:2: listen is "9620", which has no port; write ADDRESS:PORT, as 127.0.0.1:9620`},
 	{devs + "web: {listen: 'h:http'}\n", `c.yaml:2: listen is "h:http", which has no port from 0 to 65535; write ADDRESS:PORT, as 127.0.0.1:9620`},
 	{devs + "web: {url: sparewatch.example}\n", `c.yaml:2: url is no address of a page; write https://HOST[:PORT][/PATH]`},
+	{devs + "profiles: missing\n", `c.yaml:2: profiles missing: no such file or directory; put it there, or make it readable for the user that runs sparewatch`},
+	{devs + "profiles: c.yaml\n", `c.yaml:2: profiles c.yaml is no folder; name the folder that it stands in`},
 	{devs + "web: {tls_config: missing}\n", `c.yaml:2: tls_config missing: no such file or directory; put it there, or make it readable for the user that runs sparewatch`},
 }
 

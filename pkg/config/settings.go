@@ -143,6 +143,22 @@ func (l *loader) state(n node) {
 	l.cfg.State.Dir = l.path(s.text("dir"), s.file)
 }
 
+// profiles names a folder. What is in it is checked by whoever reads it.
+func (l *loader) profiles(s *section) {
+	dir := l.path(s.text("profiles"), s.file)
+	if dir == "" {
+		return
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		l.wrong(s.where("profiles"), "put it there, or make it readable for the user that runs sparewatch", "profiles %s: %s", dir, plain(err))
+	case !info.IsDir():
+		l.wrong(s.where("profiles"), "name the folder that it stands in", "profiles %s is no folder", dir)
+	}
+	l.cfg.Profiles = dir
+}
+
 // defaults fills in what depends on where the program runs.
 func (l *loader) defaults() {
 	if l.cfg.State.Dir == "" {
