@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/api"
@@ -53,7 +54,8 @@ func (c *statusCmd) Run(ctx context.Context) error {
 }
 
 type simulateCmd struct {
-	Fail   []string `help:"What fails: an id, a device or a name; again for more." required:"" placeholder:"ID" sep:"none"`
+	Fail   []string `help:"What fails: an id, a device or a name; more may follow." required:"" placeholder:"ID" sep:"none"`
+	More   []string `arg:"" optional:"" name:"id" help:"What fails with it."`
 	Config string   `help:"Ask the topology declared in this configuration instead of the daemon." type:"path" placeholder:"FILE"`
 	JSON   bool     `help:"Print one JSON object."`
 	All    bool     `help:"List everything that would stop working."`
@@ -87,17 +89,18 @@ func (c *simulateCmd) Run(ctx context.Context) error {
 // ask asks the daemon, or the declared topology.
 func (c *simulateCmd) ask(ctx context.Context) (*engine.Simulation, error) {
 	if c.Config == "" {
-		return c.client().Simulate(ctx, c.Fail)
+		return c.client().Simulate(ctx, slices.Concat(c.Fail, c.More))
 	}
 	cfg, err := loadConfig(c.Config)
 	if err != nil {
 		return nil, err
 	}
-	return app.SimulateDesign(cfg, c.Fail, time.Now())
+	return app.SimulateDesign(cfg, slices.Concat(c.Fail, c.More), time.Now())
 }
 
 type gateCmd struct {
-	Fail   []string `help:"What is taken down: an id, a device or a name; again for more." required:"" placeholder:"ID" sep:"none"`
+	Fail   []string `help:"What is taken down: an id, a device or a name; more may follow." required:"" placeholder:"ID" sep:"none"`
+	More   []string `arg:"" optional:"" name:"id" help:"What is taken down with it."`
 	Strict bool     `help:"Presume nothing."`
 	JSON   bool     `help:"Print one JSON object."`
 	All    bool     `help:"List everything."`
@@ -106,7 +109,7 @@ type gateCmd struct {
 
 // Run prints the answer; it is the exit code too.
 func (c *gateCmd) Run(ctx context.Context) error {
-	g, err := c.client().Gate(ctx, c.Fail, c.Strict)
+	g, err := c.client().Gate(ctx, slices.Concat(c.Fail, c.More), c.Strict)
 	if err != nil {
 		return unanswered(err)
 	}
