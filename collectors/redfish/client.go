@@ -495,7 +495,7 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 			f.class = snapshot.ClassPinChanged
 		}
 		f.said = cert.Error()
-		f.hint = fmt.Sprintf("if that is the device's own certificate, pin it: sparewatch inspect %s --fingerprint %s", c.target.URL, cert.Fingerprint)
+		f.hint = fmt.Sprintf("if that is the device's own certificate, pin it: sparewatch inspect %s --fingerprint %s; for the daemon: sparewatch check --config FILE --pin", c.target.URL, cert.Fingerprint)
 		return f
 	case errors.As(err, &record), strings.Contains(said, "server gave HTTP response to HTTPS client"):
 		f.class, f.final = snapshot.ClassGarbage, true

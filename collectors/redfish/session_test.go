@@ -177,6 +177,8 @@ func TestCertificateErrorHoldsTheWholeCommand(t *testing.T) {
 	want := "sparewatch inspect " + target.URL + " --fingerprint " + bmc.Fingerprint()
 	if got := snap.Errors[0].Hint; !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
 		t.Errorf("the hint is %q, want in it %q", got, want)
+	} else if want := "sparewatch check --config FILE --pin"; !strings.Contains(got, want) {
+		t.Errorf("the hint is %q, want in it %q: inspect pins nothing for the daemon", got, want)
 	}
 	if bmc.Requests() != 0 {
 		t.Error("something was sent to a service whose certificate does not verify")
