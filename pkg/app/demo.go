@@ -32,10 +32,11 @@ type Demo struct {
 	Version string
 	Log     *slog.Logger
 
-	dc   *lab.Datacenter
-	app  *App
-	seen int // expectations that came true
-	of   int
+	dc    *lab.Datacenter
+	app   *App
+	shown *api.Status // the last that was printed
+	seen  int         // expectations that came true
+	of    int
 }
 
 // ErrUnseen says that the daemon did not find something that the script did.
@@ -148,6 +149,7 @@ func (d *Demo) play(ctx context.Context) error {
 	}
 	d.Out.Heading("Services: how many more failures each survives")
 	d.Out.Services(first.Services)
+	d.shown = first
 	for i, step := range steps {
 		if step.Do == nil && i == 0 {
 			continue
@@ -157,6 +159,7 @@ func (d *Demo) play(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(time.Until(began.Add(time.Duration(float64(step.At) / d.Speed)))):
 		}
+		d.meanwhile()
 		if err := d.step(ctx, step, fault(steps, i)); err != nil {
 			return err
 		}
@@ -200,10 +203,25 @@ func fault(steps []lab.Step, i int) what {
 	return nothing
 }
 
+// meanwhile shows what the daemon has found since something was last shown: what follows only when other devices were read.
+func (d *Demo) meanwhile() {
+	now := d.app.Status()
+	if !same(now, d.shown) {
+		d.Out.Line("  and since then:")
+		d.show(d.shown, now)
+	}
+}
+
+// show prints what has changed, once.
+func (d *Demo) show(before, after *api.Status) {
+	d.Out.Change(before, after)
+	d.shown = after
+}
+
 // step does what the script says and shows what the daemon makes of it.
 func (d *Demo) step(ctx context.Context, s lab.Step, w what) error {
 	d.Out.Heading(s.Words)
-	before := d.app.Status()
+	before := d.shown
 	began := time.Now()
 	if s.Do != nil {
 		if err := s.Do(); err != nil {
@@ -220,7 +238,7 @@ func (d *Demo) step(ctx context.Context, s lab.Step, w what) error {
 		d.of++
 		done = func(st *api.Status) bool { return well(st, about) }
 	case nothing:
-		d.Out.Change(before, d.settle(ctx))
+		d.show(before, d.settle(ctx))
 		return cmp.Or(ctx.Err(), d.Out.Err())
 	}
 	// What is seen first, and then what follows when those who know more have answered.
@@ -228,7 +246,7 @@ func (d *Demo) step(ctx context.Context, s lab.Step, w what) error {
 	if d.wait(ctx, func(st *api.Status) bool { return !same(st, before) }) != nil {
 		d.Out.Line("  seen after %.1f s:", time.Since(began).Seconds())
 		shown = d.settle(ctx)
-		d.Out.Change(before, shown)
+		d.show(before, shown)
 	}
 	switch {
 	case done(shown):
@@ -236,7 +254,7 @@ func (d *Demo) step(ctx context.Context, s lab.Step, w what) error {
 	case d.wait(ctx, done) != nil:
 		d.seen++
 		d.Out.Line("  and after %.1f s:", time.Since(began).Seconds())
-		d.Out.Change(shown, d.settle(ctx))
+		d.show(shown, d.settle(ctx))
 	case ctx.Err() == nil:
 		d.Out.Line("  The daemon should have seen more: %s.", s.Expect)
 	}
