@@ -35,6 +35,11 @@ const (
 type column struct {
 	oid, kind string
 	value     func(row int) any
+	rows      int
+}
+
+func col(oid, kind string, value func(int) any) column {
+	return column{oid: oid, kind: kind, value: value}
 }
 
 func same(v any) func(int) any     { return func(int) any { return v } }
@@ -42,30 +47,40 @@ func plus(n int) func(int) any     { return func(row int) any { return row + n }
 func named(s string) func(int) any { return func(row int) any { return fmt.Sprintf("%s %d", s, row) } }
 func bankOf(row int) any           { return (row-1)/12 + 1 }
 
-// pdu are the objects of an invented AP8853: one phase, two banks, twenty-four switched outlets.
-func pdu() string {
-	var b strings.Builder
+// pdu are the columns of an invented AP8853: one phase, two banks, twenty-four switched outlets.
+func pdu() []column {
+	var all []column
 	table := func(rows int, columns ...column) {
 		for _, c := range columns {
-			for row := 1; row <= rows; row++ {
-				fmt.Fprintf(&b, "override -rw %s.%d %s %q\n", rPDU2+c.oid, row, c.kind, fmt.Sprint(c.value(row)))
-			}
+			c.oid, c.rows = rPDU2+c.oid, rows
+			all = append(all, c)
 		}
 	}
 	table(1,
-		column{".2.1.6", "octet_str", same("v6.8.0")}, column{".2.1.8", "octet_str", same("AP8853")}, column{".2.1.9", "octet_str", same("5A1234E56789")},
-		column{".4.2.1.7", "integer", same(1)}, column{".4.2.1.9", "integer", same(32)},
-		column{".4.3.1.2", "integer", same(1)}, column{".4.3.1.3", "octet_str", same("rack-12-a")}, column{".4.3.1.4", "integer", same(2)},
-		column{".4.3.1.5", "integer", same(187)}, column{".4.3.1.12", "integer", same(1)}, column{".4.3.1.13", "integer", same(1)},
-		column{".4.3.1.14", "integer", same(3)},
-		column{".6.3.1.2", "integer", same(1)}, column{".6.3.1.3", "integer", same(1)}, column{".6.3.1.4", "integer", same(2)},
-		column{".6.3.1.5", "integer", same(81)}, column{".6.3.1.6", "integer", same(231)})
+		col(".2.1.6", "octet_str", same("v6.8.0")), col(".2.1.8", "octet_str", same("AP8853")), col(".2.1.9", "octet_str", same("5A1234E56789")),
+		col(".4.2.1.7", "integer", same(1)), col(".4.2.1.9", "integer", same(32)),
+		col(".4.3.1.2", "integer", same(1)), col(".4.3.1.3", "octet_str", same("rack-12-a")), col(".4.3.1.4", "integer", same(2)),
+		col(".4.3.1.5", "integer", same(187)), col(".4.3.1.12", "integer", same(1)), col(".4.3.1.13", "integer", same(1)),
+		col(".4.3.1.14", "integer", same(3)),
+		col(".6.3.1.2", "integer", same(1)), col(".6.3.1.3", "integer", same(1)), col(".6.3.1.4", "integer", same(2)),
+		col(".6.3.1.5", "integer", same(81)), col(".6.3.1.6", "integer", same(231)))
 	table(2,
-		column{".8.2.1.4", "integer", same(1)}, column{".8.2.1.5", "integer", same(16)}, column{".8.3.1.2", "integer", same(1)},
-		column{".8.3.1.3", "integer", plus(0)}, column{".8.3.1.4", "integer", same(2)}, column{".8.3.1.5", "integer", plus(40)})
+		col(".8.2.1.4", "integer", same(1)), col(".8.2.1.5", "integer", same(16)), col(".8.3.1.2", "integer", same(1)),
+		col(".8.3.1.3", "integer", plus(0)), col(".8.3.1.4", "integer", same(2)), col(".8.3.1.5", "integer", plus(40)))
 	table(24,
-		column{".9.2.2.1.5", "integer", same(1)}, column{".9.2.2.1.6", "integer", bankOf}, column{".9.2.3.1.2", "integer", same(1)},
-		column{".9.2.3.1.3", "octet_str", named("Outlet")}, column{".9.2.3.1.4", "integer", plus(0)}, column{".9.2.3.1.5", "integer", same(2)})
+		col(".9.2.2.1.5", "integer", same(1)), col(".9.2.2.1.6", "integer", bankOf), col(".9.2.3.1.2", "integer", same(1)),
+		col(".9.2.3.1.3", "octet_str", named("Outlet")), col(".9.2.3.1.4", "integer", plus(0)), col(".9.2.3.1.5", "integer", same(2)))
+	return all
+}
+
+// overrides are the lines of snmpd.conf that make columns.
+func overrides(columns []column) string {
+	var b strings.Builder
+	for _, c := range columns {
+		for row := 1; row <= c.rows; row++ {
+			fmt.Fprintf(&b, "override -rw %s.%d %s %q\n", c.oid, row, c.kind, fmt.Sprint(c.value(row)))
+		}
+	}
 	return b.String()
 }
 
@@ -90,7 +105,7 @@ rocommunity readable 127.0.0.1
 rwcommunity writable 127.0.0.1
 createUser watcher SHA-256 "%s" AES "%s"
 rouser watcher authpriv
-`, a.port, authKey, privKey) + pdu()
+`, a.port, authKey, privKey) + overrides(pdu())
 	file := filepath.Join(dir, "snmpd.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
