@@ -55,13 +55,9 @@ func (j *judge) rebuild(ctx context.Context, c *config.Config) error {
 
 // carryOver gives a new store what the old one knew of the targets that are still there.
 func (j *judge) carryOver(to *state.Store) *state.Store {
-	seen := map[string]state.Seen{}
-	for _, name := range j.store.Devices() {
-		seen[name] = j.store.Seen(name)
-	}
-	to.Restore(seen)
-	for key, sn := range j.last {
-		if device, _ := to.Apply(sn); device == "" {
+	to.Adopt(j.store)
+	for key := range j.last {
+		if !to.Knows(key.device, key.url) {
 			delete(j.last, key)
 			delete(j.reached, key)
 		}

@@ -82,6 +82,7 @@ type Seen struct {
 	Peaks    map[component.ID]float64   `json:"peaks"`   // by group: highest load in W seen
 	// Ratings are the last known ratings of the parts that stand in for each other.
 	Ratings map[component.ID]component.Rating `json:"ratings,omitempty"`
+	Silent  []string                          `json:"silent,omitempty"` // targets that did not answer
 }
 
 // Bad is a part known bad.

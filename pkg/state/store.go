@@ -87,6 +87,9 @@ func (s *Store) Restore(seen map[string]Seen) {
 		if d := s.devices[name]; d != nil {
 			d.seen = was.clone()
 			d.view = nil
+			for _, t := range d.targets {
+				t.Silent = slices.Contains(was.Silent, t.URL)
+			}
 		}
 	}
 }
@@ -107,6 +110,28 @@ func (s *Store) target(sn *snapshot.Snapshot) *target {
 	return s.targets[targetKey{sn.Device.Name, sn.Target}]
 }
 
+// Adopt takes over from an older store what it knows of the targets that both have (last words, ages, what was missed
+// and who is silent) and what was seen of their devices. It is for a reload; the older store is not to be used again.
+func (s *Store) Adopt(from *Store) {
+	s.started = from.started
+	for key, t := range s.targets {
+		if old := from.targets[key]; old != nil {
+			interval := t.Interval
+			*t = *old
+			t.Interval = interval
+		}
+	}
+	for name, d := range s.devices {
+		if old := from.devices[name]; old != nil {
+			d.seen, d.dirty = old.seen.clone(), old.dirty
+		}
+		d.view = nil
+	}
+}
+
+// Knows reports whether the store has that target.
+func (s *Store) Knows(device, url string) bool { return s.targets[targetKey{device, url}] != nil }
+
 // Apply takes in what one poll saw. It returns the device's name and whether anything but its readings and ages
 // changed. A snapshot of a target that the store doesn't know is dropped, and its device is "".
 func (s *Store) Apply(sn *snapshot.Snapshot) (device string, changed bool) {
@@ -125,11 +150,12 @@ func (s *Store) Apply(sn *snapshot.Snapshot) (device string, changed bool) {
 		if differs(t.identity, sn.Device) {
 			d.forgetParts()
 		}
-		t.LastGood, t.Missed, t.Silent, t.read = sn.At, 0, false, true
+		d.silence(t, false)
+		t.LastGood, t.Missed, t.read = sn.At, 0, true
 		t.hear(sn)
 	} else {
 		t.Missed++
-		t.Silent = t.Silent || t.Missed >= SilentPolls
+		d.silence(t, t.Silent || t.Missed >= SilentPolls)
 	}
 	d.view = nil
 	after := d.look()
@@ -201,12 +227,29 @@ func (s *Store) Tick(now time.Time) (devices []string) {
 		if t.Silent || now.Sub(since) < max(SilentAfter, SilentPolls*t.Interval) {
 			continue
 		}
-		t.Silent, t.tried = true, true
+		t.tried = true
+		s.devices[t.Device].silence(t, true)
 		s.devices[t.Device].view = nil
 		devices = append(devices, t.Device)
 	}
 	slices.Sort(devices)
 	return slices.Compact(devices)
+}
+
+// silence notes whether a target is silent, also for after a restart: a device that did not answer before it is not
+// vouched for after it.
+func (d *device) silence(t *target, silent bool) {
+	if t.Silent == silent {
+		return
+	}
+	t.Silent = silent
+	d.seen.Silent = nil
+	for _, t := range d.targets {
+		if t.Silent {
+			d.seen.Silent = append(d.seen.Silent, t.URL)
+		}
+	}
+	d.dirty = true
 }
 
 // Device returns the merged view of a device, or nil where there is no such device. The value is immutable.
@@ -290,6 +333,7 @@ func with[V any](m map[component.ID]V, id component.ID, v V) map[component.ID]V 
 
 func (s Seen) clone() Seen {
 	s.Working, s.Bad = maps.Clone(s.Working), maps.Clone(s.Bad)
+	s.Silent = slices.Clone(s.Silent)
 	s.Best, s.Peaks, s.Ratings = maps.Clone(s.Best), maps.Clone(s.Peaks), maps.Clone(s.Ratings)
 	return s
 }

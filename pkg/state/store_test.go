@@ -325,3 +325,31 @@ func TestTwins(t *testing.T) {
 		}
 	}
 }
+
+// A device that was silent before a restart or a reload is silent after it, until it answers; its last word and what
+// was missed are carried along.
+func TestSilenceIsCarriedOver(t *testing.T) {
+	old := newStore()
+	old.Apply(poll(0, supply("1", component.OK)))
+	for i := range SilentPolls {
+		old.Apply(noAnswer(time.Duration(i+1) * 15 * time.Second))
+	}
+	silent := func(s *Store) bool { return s.Device("srv-1").Targets[0].Silent }
+	if !silent(old) {
+		t.Fatal("not silent to begin with")
+	}
+	reloaded := newStore()
+	reloaded.Adopt(old)
+	if d := reloaded.Device("srv-1"); !silent(reloaded) || d.Targets[0].Missed != SilentPolls || len(d.Parts) != 1 || !d.Parts[0].Silent {
+		t.Errorf("after a reload: %+v", d)
+	}
+	restarted := newStore()
+	restarted.Restore(map[string]Seen{"srv-1": old.Seen("srv-1")})
+	if !silent(restarted) {
+		t.Error("after a restart it is vouched for")
+	}
+	restarted.Apply(poll(time.Hour, supply("1", component.OK)))
+	if silent(restarted) || len(restarted.Seen("srv-1").Silent) != 0 {
+		t.Error("it answered and is still silent")
+	}
+}
