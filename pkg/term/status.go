@@ -68,6 +68,24 @@ func summary(s *api.Status) string {
 	if n := len(s.Incidents); n > 0 {
 		words = append(words, Count(n, "incident")+" open")
 	}
+	silent := 0
+	for i := range s.Targets {
+		if s.Targets[i].Silent {
+			silent++
+		}
+	}
+	if silent > 0 {
+		words = append(words, Count(silent, "target")+" silent")
+	}
+	mistakes := 0
+	for i := range s.Findings {
+		if s.Findings[i].Rule == finding.ModelMistake {
+			mistakes++
+		}
+	}
+	if mistakes > 0 {
+		words = append(words, Count(mistakes, "mistake")+" in the model")
+	}
 	if len(words) == 0 {
 		return "nothing is known to be wrong"
 	}
