@@ -87,6 +87,7 @@ func TestEveryMistakeIsReportedWithItsLine(t *testing.T) {
 		{"brace", head + "components:\n  - {kind: pdu, name: '{a'}", "a { without its }"},
 		{"filter", head + "components:\n  - {kind: pdu, name: '{sysDescr|shout}'}", `"shout" is no filter`},
 		{"regexp", head + "components:\n  - {kind: pdu, name: '{sysDescr|/(/}'}", "missing closing )"},
+		{"extract", head + "scalars: {a: 1.3.6}\ncomponents:\n  - {kind: pdu, condition: ok, readings: [{name: x, of: a, extract: '('}]}", "missing closing )"},
 		{"target", head + "components:\n  - {kind: pdu, fed_by: inlet}", "names no component"},
 		{"include", head + "include: [f]", `my/x.yaml:4: there is no fragment "f"`},
 		{"alias", head + "components: &a []\ngroups: *a", "my/x.yaml:5: aliases"},

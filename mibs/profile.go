@@ -203,6 +203,7 @@ type BitState struct {
 type Number struct {
 	Const   *float64
 	Of      *Ref
+	Extract *regexp.Regexp // finds the number in a text
 	Scale   float64
 	ScaleBy *ScaleMap
 	Digits  *Ref

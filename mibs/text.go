@@ -401,6 +401,13 @@ func (r reader) numberFields(s scope, f *fields, out *Number) {
 	} else {
 		out.Of = &ref
 	}
+	if n := f.take("extract"); n != nil {
+		re, err := regexp.Compile(r.str(n, f.what))
+		if err != nil {
+			r.errorf(n, "%s: %v", f.what, err)
+		}
+		out.Extract = re
+	}
 	if n := f.take("scale"); n != nil {
 		if v, err := strconv.ParseFloat(n.Value, 64); n.Kind == yaml.ScalarNode && err == nil {
 			out.Scale = v

@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -315,24 +316,27 @@ func filtered(v Value, filters []mibs.Filter) string {
 			}
 			s = strconv.FormatInt(n+f.N, 10)
 		case "re":
-			m := f.Re.FindStringSubmatch(s)
-			switch {
-			case m == nil:
+			if s = matched(f.Re, s); s == "" {
 				return ""
-			case len(m) == 1:
-				s = m[0]
-			default:
-				s = ""
-				for _, g := range m[1:] {
-					if g != "" {
-						s = g
-						break
-					}
-				}
 			}
 		}
 	}
 	return s
+}
+
+// matched is the first group of the match in s that has something, of an expression without groups all of it; "" without
+// a match.
+func matched(re *regexp.Regexp, s string) string {
+	m := re.FindStringSubmatch(s)
+	if len(m) < 2 {
+		return strings.Join(m, "")
+	}
+	for _, g := range m[1:] {
+		if g != "" {
+			return g
+		}
+	}
+	return ""
 }
 
 // octets writes each octet in decimal, one a line.
@@ -478,6 +482,9 @@ func (e *reading) number(n *mibs.Number, r *row) float64 {
 		return math.NaN()
 	}
 	f, ok := v.Float64()
+	if n.Extract != nil {
+		f, ok = leadingNumber(matched(n.Extract, v.Words()))
+	}
 	if !ok || slices.Contains(n.None, f) {
 		return math.NaN()
 	}

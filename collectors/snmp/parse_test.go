@@ -254,6 +254,34 @@ groups:
 	}
 }
 
+func TestNumbersInTexts(t *testing.T) {
+	p := try(t, `
+profile: acme
+class: storage
+match: {sys_object_id: 1.3.6.1.4.1.99999}
+tables:
+  sensor: {entry: 1.3.6.1.4.1.99999.10, columns: {message: 1}}
+components:
+  - kind: sensor
+    table: sensor
+    condition: ok
+    readings:
+      - {name: temperature, unit: Cel, of: message, extract: '\d+ F \((-?[0-9.]+) C|Temp (-?\d+)'}
+      - {name: voltage, unit: V, of: message, extract: '[0-9]+V', scale: 0.1}
+      - {name: load, unit: "%", of: message}
+`, "10.1.1 Rail 2: 12V", "10.1.2 Hot: 77 F (25.5 C)", "10.1.3 Temp -3", "10.1.4 80 percent")
+	want := []string{"voltage=1.2", "temperature=25.5", "temperature=-3", "load=80"}
+	for i, c := range p.Components {
+		var got []string
+		for _, r := range c.Readings {
+			got = append(got, fmt.Sprint(r.Name, "=", r.Value))
+		}
+		if strings.Join(got, " ") != want[i] {
+			t.Errorf("row %d: %v", i+1, got)
+		}
+	}
+}
+
 func TestNotRedundantNow(t *testing.T) {
 	for _, c := range []struct {
 		name, first, second string
