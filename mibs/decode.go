@@ -399,6 +399,7 @@ func (r reader) component(s scope, n *yaml.Node) {
 	c.Kind = r.kind(s, f.take("kind"), n)
 	c.Unless = r.targets(s, f.take("unless"))
 	c.Extends = r.targets(s, f.take("extends"))
+	c.Merge = r.boolean(f.take("merge"), "merge")
 	if v := f.take("id"); v != nil {
 		c.ID = r.text(s, v, "id")
 	} else if c.Table >= 0 {

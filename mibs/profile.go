@@ -238,6 +238,7 @@ type Component struct {
 	Otherwise bool     // only for rows of which no earlier rule of this profile made anything
 	Unless    []Target // nothing is made where one of them exists already
 	Extends   []Target // adds to the first that exists; makes nothing
+	Merge     bool     // rows with the same id are one component
 
 	ID         Text
 	Name       Text

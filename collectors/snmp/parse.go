@@ -321,8 +321,8 @@ func (b *builder) fill(e *reading, rule *mibs.Component, r *row, c *component.Co
 // add puts a part in its place: a new one, or onto what is there already.
 func (b *builder) add(p *part, r *row) int {
 	at, there := b.byID[p.c.ID]
-	if there && p.by.rule.Extends == nil && b.made[at].by == p.by {
-		// Two rows of one table with the same local id are two parts.
+	if there && p.by.rule.Extends == nil && !p.by.rule.Merge && b.made[at].by == p.by {
+		// Two rows of one table with the same local id are two parts, unless the rule says otherwise.
 		index := "2"
 		if r != nil {
 			index = r.index

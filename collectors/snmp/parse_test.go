@@ -254,6 +254,38 @@ groups:
 	}
 }
 
+// A supply is several rows, one for each of its sensors.
+func TestRowsOfOnePart(t *testing.T) {
+	p := try(t, `
+profile: acme
+class: storage
+match: {sys_object_id: 1.3.6.1.4.1.99999}
+tables:
+  sensor: {entry: 1.3.6.1.4.1.99999.10, columns: {sensorName: 1, sensorState: 2}}
+components:
+  - {kind: enclosure, condition: ok, table: sensor, where: {index: 1}}
+  - kind: psu
+    table: sensor
+    id: '{sensorName|/^(\w+)/}'
+    merge: true
+    condition: {of: sensorState, map: {1: ok, 2: failed}}
+    readings:
+      - {name: output_voltage, unit: V, of: sensorName, extract: '([0-9.]+) V'}
+      - {name: output_current, unit: A, of: sensorName, extract: '([0-9.]+) A'}
+    feeds: enclosure/1
+    groups: psu
+groups:
+  - {kind: psu, table: sensor, where: {index: 1}, id: psu, needed: 1, state: none}
+`, "10.1.1 left 12 V", "10.1.2 right 5 V", "10.1.3 left 3 A", "10.2.1 1", "10.2.2 1", "10.2.3 2")
+	left, right := found(t, p, "psu/left"), found(t, p, "psu/right")
+	if len(p.Components) != 3 || left.Condition != component.Failed || right.Condition != component.OK || len(left.Readings) != 2 || len(right.Readings) != 1 {
+		t.Errorf("%d components, %v, %v", len(p.Components), left, right)
+	}
+	if len(p.Links) != 2 || len(p.Claims) != 1 || len(p.Claims[0].Members) != 2 {
+		t.Errorf("%v, %v", p.Links, p.Claims)
+	}
+}
+
 func TestNumbersInTexts(t *testing.T) {
 	p := try(t, `
 profile: acme

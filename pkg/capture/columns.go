@@ -24,6 +24,11 @@ func teach(s *recording.Scrubber) error {
 		}
 		for _, rule := range p.Components {
 			s.Model(c.of(rule.Table, rule.Condition, rule.Where, rule.HotSwap, rule.Kind)...)
+			for _, rd := range rule.Readings {
+				if rd.Value.Extract != nil {
+					s.Model(c.of(rule.Table, rd.Value.Of)...) // a number within a text
+				}
+			}
 			for _, a := range rule.Attributes {
 				switch a.Key {
 				case component.Model, component.Firmware, "vendor", component.RAIDLevel:
