@@ -116,14 +116,14 @@ func (b *builder) claim(e *reading, g *mibs.Group, r *row) (snapshot.Claim, bool
 	if level := raidLevel(e.text(g.RAID, r)); level != "" {
 		c.Raw["raid"] = level
 	}
-	if len(c.Members) == 0 && c.State == snapshot.ClaimFull {
-		return c, false // an empty set that calls itself whole says nothing
+	if len(c.Members) == 0 && (c.State == snapshot.ClaimFull || c.State == snapshot.ClaimNone) {
+		return c, false // an empty set that calls itself whole, or nothing, says nothing
 	}
 	if n := max(c.Designed, len(c.Members)); len(c.Members) > 0 && c.Needed > n {
 		c.Raw["needed"] = strconv.Itoa(c.Needed) // more than there ever were: not a number to count with
 		c.Needed = 0
 	}
-	return c, len(c.Members) > 0 || c.State != snapshot.ClaimNone || c.Needed > 0
+	return c, true
 }
 
 // working counts the members that do their work or could take it over.
