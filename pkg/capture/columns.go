@@ -40,6 +40,9 @@ func teach(s *recording.Scrubber) error {
 		}
 		for _, g := range p.Groups {
 			s.Model(c.of(g.Table, g.State, g.Where, g.RAID)...)
+			for _, t := range g.Members {
+				s.Model(c.lists(g.Table, t)...)
+			}
 		}
 	}
 	return nil
@@ -55,6 +58,19 @@ func (c columns) of(table int, rules ...any) (out []recording.OID) {
 				out = append(out, oid)
 			}
 		})
+	}
+	return out
+}
+
+// lists are the columns that name several members by what is printed at their bays.
+func (c columns) lists(table int, t mibs.Target) (out []recording.OID) {
+	if t.ID == nil {
+		return nil
+	}
+	for _, p := range t.ID.Parts {
+		if p.Many() {
+			out = append(out, c.of(table, p.Ref)...)
+		}
 	}
 	return out
 }
