@@ -51,6 +51,10 @@ type Bus struct {
 	seen   *Bucket
 	last   *Bucket
 	ledger *entries
+
+	js       jetstream.JetStream
+	name     string // stands before the names of streams
+	replicas int
 }
 
 // maxValue is how many bytes a value may have. It goes as one message, 1 MiB is what a NATS server takes unless told
@@ -118,6 +122,7 @@ func openExternal(ctx context.Context, o Options) (*Bus, error) {
 // open connects and finds or makes what the bus holds.
 func (b *Bus) open(ctx context.Context, o Options, url string, opts ...nats.Option) (err error) {
 	b.closed = make(chan struct{})
+	b.name, b.replicas = o.Name, o.Replicas
 	opts = append(opts, nats.Name(o.Name), nats.NoEcho(),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -141,6 +146,7 @@ func (b *Bus) open(ctx context.Context, o Options, url string, opts ...nats.Opti
 	if err != nil {
 		return err
 	}
+	b.js = js
 	if b.server != nil {
 		if err := b.server.complete(ctx, js); err != nil {
 			return err

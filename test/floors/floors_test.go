@@ -30,7 +30,7 @@ var floors = []struct {
 	{5, []string{"pkg/config", "pkg/term"}},
 	{4, []string{"collectors/*", "pkg/notify/*", "pkg/export/*", "pkg/api", "pkg/web", "pkg/poll", "pkg/lab", "pkg/capture"}},
 	{3, []string{"collectors", "pkg/notify", "pkg/engine", "pkg/baseline", "pkg/bus"}},
-	{2, []string{"pkg/state", "pkg/incident"}},
+	{2, []string{"pkg/export", "pkg/state", "pkg/incident"}},
 	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/openpsa", "mibs"}},
 	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret"}},
 }
