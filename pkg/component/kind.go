@@ -34,7 +34,9 @@ const (
 	Switch     Kind = "switch"
 	Router     Kind = "router"
 	BGPSession Kind = "bgp_session"
-	Upstream   Kind = "upstream"
+	Upstream   Kind = "upstream" // an autonomous system that paths go through
+	Path       Kind = "path"     // a way out to watched prefixes: one session's paths to them
+	Route      Kind = "route"    // a set of watched prefixes, as one thing to be reached
 	Circuit    Kind = "circuit"
 	Conduit    Kind = "conduit"
 	Module     Kind = "module" // a supervisor, line card or power module of a chassis
@@ -66,7 +68,7 @@ var domains = map[Kind]Domain{
 	Bank: Power, Phase: Power, Inlet: Power, Outlet: Power, PSU: Power, Rectifier: Power,
 	Fan: CoolingDom, Cooling: CoolingDom,
 	Drive: Storage, Volume: Storage, Controller: Storage, Battery: Storage,
-	NIC: Network, Port: Network, Switch: Network, Router: Network, BGPSession: Network, Upstream: Network,
+	NIC: Network, Port: Network, Switch: Network, Router: Network, BGPSession: Network, Upstream: Network, Path: Network, Route: Network,
 	Circuit: Network, Conduit: Network,
 	Host: Compute, Blade: Compute, Enclosure: Compute, Module: Compute, Memory: Compute, CPU: Compute,
 }
@@ -78,7 +80,7 @@ func (k Kind) Domain() Domain { return domains[k] }
 // Kinds lists every kind of component that a declared component may have, sorted.
 func Kinds() []Kind {
 	return []Kind{ATS, Bank, Battery, BGPSession, Blade, Breaker, Circuit, Conduit, Controller, Cooling, CPU, Drive, Enclosure,
-		Fan, Feed, Generator, Host, Inlet, Memory, Module, NIC, Outlet, Panel, PDU, Phase, Port, PSU, Rectifier, Router,
+		Fan, Feed, Generator, Host, Inlet, Memory, Module, NIC, Outlet, Panel, Path, PDU, Phase, Port, PSU, Rectifier, Route, Router,
 		Sensor, Switch, UPS, Upstream, Utility, Volume}
 }
 

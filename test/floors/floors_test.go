@@ -30,9 +30,9 @@ var floors = []struct {
 	{5, []string{"pkg/config", "pkg/term"}},
 	{4, []string{"collectors/*", "pkg/notify/*", "pkg/export/*", "pkg/api", "pkg/web", "pkg/poll", "pkg/lab", "pkg/capture"}},
 	{3, []string{"collectors", "pkg/notify", "pkg/engine", "pkg/baseline", "pkg/bus"}},
-	{2, []string{"pkg/export", "pkg/state", "pkg/incident"}},
-	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/openpsa", "mibs"}},
-	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret"}},
+	{2, []string{"pkg/export", "pkg/state", "pkg/incident", "pkg/paths"}},
+	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/openpsa", "pkg/bmp", "pkg/mrt", "mibs"}},
+	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret", "pkg/bgp"}},
 }
 
 // doors says which rooms a library may enter by. A library that is not listed has no business here.
@@ -48,6 +48,7 @@ var doors = map[string][]string{
 	"github.com/prometheus/common":                {"pkg/export/prom"},
 	"github.com/prometheus/exporter-toolkit":      {"pkg/app"},
 	"github.com/influxdata/influxdb-client-go/v2": {"pkg/export/influx"},
+	"github.com/influxdata/line-protocol/v2":      {"pkg/export/influx"},
 	"github.com/PagerDuty/go-pagerduty":           {"pkg/notify/pagerduty"},
 	"github.com/alecthomas/kong":                  {"cmd/sparewatch"},
 	"go.yaml.in/yaml/v3":                          {"pkg/config", "mibs"},

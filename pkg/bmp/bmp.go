@@ -1,0 +1,106 @@
+// Package bmp reads the BGP Monitoring Protocol: RFC 7854, Adj-RIB-Out (RFC 8671), Loc-RIB (RFC 9069) and the path
+// status TLVs of version 4 (draft-ietf-grow-bmp-tlv, draft-ietf-grow-bmp-path-marking-tlv).
+//
+// A Reader cuts a stream into messages; a Decoder turns one message into a value and remembers of each peer how it
+// writes its UPDATEs, as the peer's OPENs said. There is no socket in it. An unknown version ends the stream
+// (*VersionError); unknown types, TLVs and attributes are counted and passed over.
+package bmp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/bgp"
+)
+
+// Type is a message's type.
+type Type uint8
+
+// The types.
+const (
+	RouteMonitoring  Type = 0
+	StatisticsReport Type = 1
+	PeerDown         Type = 2
+	PeerUp           Type = 3
+	Initiation       Type = 4
+	Termination      Type = 5
+	RouteMirroring   Type = 6
+)
+
+// PeerType is the kind of peer in a per-peer header.
+type PeerType uint8
+
+// The peer types of RFC 7854 section 4.2 and RFC 9069.
+const (
+	GlobalPeer PeerType = 0
+	RDPeer     PeerType = 1
+	LocalPeer  PeerType = 2
+	LocRIBPeer PeerType = 3
+)
+
+// Peer is the per-peer header.
+type Peer struct {
+	Type          PeerType
+	Distinguisher uint64     // route distinguisher of the VRF, or an instance's own number; 0: the default one
+	Address       netip.Addr // not valid for a Loc-RIB
+	AS            bgp.ASN
+	ID            netip.Addr
+	At            time.Time // zero where the router has no clock for it
+	PostPolicy    bool
+	AdjOut        bool
+	TwoOctet      bool // the A flag: AS_PATHs are in the old two-octet form
+	Filtered      bool // a Loc-RIB of which only a part is sent
+}
+
+// Message is one BMP message. Of the pointers only those of its type are set. It is valid until its Decoder's next call.
+type Message struct {
+	Version uint8
+	Type    Type
+	Peer    Peer        // all but Initiation and Termination
+	Update  *bgp.Update // RouteMonitoring
+	Status  []PathStatus
+	Up      *Up
+	Down    *Down
+	Stats   []Stat
+	Info    *Info // Initiation, Termination
+	// Problems are what was passed over, in words, for counting.
+	Problems []string
+}
+
+// Up is a Peer Up notification.
+type Up struct {
+	Local                 netip.Addr
+	LocalPort, RemotePort uint16
+	Sent, Received        bgp.Open
+	Table                 string // VRF or table name (RFC 9069)
+}
+
+// Down is a Peer Down notification.
+type Down struct {
+	Reason       uint8 // RFC 7854 section 4.9; 6: RFC 9069
+	Notification *bgp.Notification
+	FSMEvent     uint16
+}
+
+// Stat is one counter or gauge of a statistics report. Family is set for per-family ones.
+type Stat struct {
+	Type   uint16
+	Family bgp.Family
+	Value  uint64
+}
+
+// PathStatus is what a version 4 TLV says of the paths in a message: bits of draft-ietf-grow-bmp-path-marking-tlv.
+type PathStatus struct {
+	Status uint32
+	Reason uint16
+	// Index of the NLRI it speaks of; 0: all of them.
+	Index uint16
+}
+
+// Info is what an Initiation or Termination message says.
+type Info struct {
+	SysName, SysDescr string
+	Text              []string
+	Reason            uint16 // Termination
+	HasReason         bool
+}
