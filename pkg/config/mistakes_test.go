@@ -101,7 +101,7 @@ var mistakes = []struct{ text, want string }{
 	{"topology: {feeds: [{fed_by: x}]}\n", `c.yaml:1: an entry of feeds has no id; write id: NAME`},
 	{"topology: {feed: [a]}\n", `c.yaml:1: topology has no key "feed"; did you mean feeds?`},
 	{"topology: {components: [{id: a}]}\n", `c.yaml:1: a has no kind; write kind: feed, or whatever it is`},
-	{"topology: {components: [{id: a, kind: flywheel}]}\n", `c.yaml:1: "flywheel" is no kind of component; write one of ats, bank, battery, bgp_session, blade, breaker, circuit, conduit, controller, cooling, cpu, drive, enclosure, fan, feed, generator, host, inlet, memory, module, nic, outlet, panel, pdu, phase, port, psu, rectifier, router, sensor, switch, ups, upstream, utility, volume`},
+	{"topology: {components: [{id: a, kind: flywheel}]}\n", `c.yaml:1: "flywheel" is no kind of component; write one of ats, bank, battery, bgp_session, blade, breaker, circuit, conduit, controller, cooling, cpu, drive, enclosure, fan, feed, generator, host, inlet, memory, module, nic, outlet, panel, path, pdu, phase, port, psu, rectifier, route, router, sensor, switch, ups, upstream, utility, volume`},
 	{"topology: {feeds: [{id: a, fed_by: b}]}\n", `c.yaml:1: nothing is called "b"; did you mean a?`},
 	{"topology: {feeds: [{id: feed-a, fed_by: grid}]}\n", `c.yaml:1: nothing is called "grid"; declare it under devices, or under topology as a feed, ups, pdu or whatever it is`},
 	{"topology: {feeds: [{id: a, rating: {phases: 3}}]}\n", `c.yaml:1: rating does not say how much it carries; write {amps: 32, volts: 230, phases: 3}, {va: 10000} or {watts: 750}`},
