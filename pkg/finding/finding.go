@@ -3,6 +3,7 @@ package finding
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
@@ -76,6 +77,12 @@ type Key string
 
 // KeyOf joins a rule and its subject.
 func KeyOf(r Rule, subject component.ID) Key { return Key(string(r) + ":" + string(subject)) }
+
+// Parts are the key's rule and subject.
+func (k Key) Parts() (Rule, component.ID) {
+	rule, subject, _ := strings.Cut(string(k), ":")
+	return Rule(rule), component.ID(subject)
+}
 
 // Finding is one standing statement. It is a value; the engine makes a new one when anything in it changes.
 type Finding struct {

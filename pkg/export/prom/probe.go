@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/export"
 	"github.com/sparewatch/sparewatch/pkg/state"
 )
 
@@ -108,7 +108,7 @@ func (s sink) part(p *state.Part) {
 	s.gauge(componentFlag, truth(p.Silent), id, kind, "silent")
 	sent := map[string]bool{}
 	for _, r := range p.Readings {
-		name, factor := quantity(r)
+		name, factor := export.Quantity(r)
 		if key := name + "/" + r.Phase; !sent[key] {
 			sent[key] = true
 			s.gauge(reading(name), float64(r.Value)*factor, id, kind, r.Phase)
@@ -118,37 +118,6 @@ func (s sink) part(p *state.Part) {
 
 func reading(name string) *prometheus.Desc {
 	return desc(name, "As the device reads it.", "component", "kind", "phase")
-}
-
-// units gives the base unit's name for each unit of a reading, and what to multiply by.
-var units = map[string]struct {
-	name   string
-	factor float64
-}{
-	"W": {"watts", 1}, "VA": {"volt_amperes", 1}, "A": {"amperes", 1}, "V": {"volts", 1}, "Hz": {"hertz", 1},
-	"Cel": {"celsius", 1}, "%": {"ratio", 0.01}, "s": {"seconds", 1}, "Wh": {"joules", 3600}, "rpm": {"revolutions_per_minute", 1},
-	"B": {"bytes", 1},
-}
-
-// quantity is the metric's name for a reading, without the program's prefix, and the factor to its base unit.
-func quantity(r component.Reading) (name string, factor float64) {
-	name = strings.Trim(strings.Map(func(c rune) rune {
-		switch {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
-			return c
-		case c >= 'A' && c <= 'Z':
-			return c - 'A' + 'a'
-		}
-		return '_'
-	}, r.Name), "_")
-	if name == "" {
-		name = "reading"
-	}
-	u, ok := units[r.Unit]
-	if !ok {
-		return name, 1
-	}
-	return name + "_" + u.name, u.factor
 }
 
 // Discovery serves /sd: every device as a target of /probe, in the form of Prometheus' HTTP service discovery. The
