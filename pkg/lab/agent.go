@@ -20,7 +20,7 @@ type Agent struct {
 	// Alive, where given, is asked before each answer: a device without power gives none.
 	Alive func() bool
 
-	usm      atomic.Pointer[usm] // nil: no version 3, see Users
+	engine   atomic.Pointer[engine3] // nil: no version 3, see Users
 	faults   atomic.Pointer[SNMPFaults]
 	requests atomic.Int64
 	answered atomic.Int64
@@ -57,7 +57,7 @@ func (a *Agent) Answer(datagram []byte) []byte {
 	if a.Alive != nil && !a.Alive() {
 		return nil
 	}
-	if u := a.usm.Load(); u != nil && isVersion3(datagram) {
+	if u := a.engine.Load(); u != nil && isVersion3(datagram) {
 		return a.answer3(datagram, u)
 	}
 	m, err := decodeRequest(datagram)

@@ -103,7 +103,7 @@ func FuzzAgentVersion3(f *testing.F) {
 	if err := a.Users(SNMPUser{Name: "u"}, SNMPUser{Name: "p", AuthProtocol: "MD5", AuthKey: "authpass123", PrivProtocol: "DES", PrivKey: "privpass123"}); err != nil {
 		f.Fatal(err)
 	}
-	u := a.usm.Load()
+	u := a.engine.Load()
 	pdu := (&message{pdu: getRequest, id: 1}).encodePDU(appendBind(nil, recording.Object{OID: recording.OID{1, 3, 6, 1, 1, 1}, Value: recording.Value{Type: recording.Null}}))
 	f.Add(u.seal(&message3{id: 1, user: "u"}, u.users["u"], 0, pdu))
 	f.Add(u.seal(&message3{id: 1, user: "p"}, u.users["p"], 3, pdu))

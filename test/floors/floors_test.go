@@ -28,11 +28,11 @@ var floors = []struct {
 	{7, []string{"cmd/sparewatch"}},
 	{6, []string{"pkg/app"}},
 	{5, []string{"pkg/config", "pkg/term"}},
-	{4, []string{"collectors/*", "pkg/notify/*", "pkg/export/*", "pkg/api", "pkg/web", "pkg/poll", "pkg/lab", "pkg/capture"}},
+	{4, []string{"collectors/*", "pkg/notify/*", "pkg/export/*", "pkg/api", "pkg/web", "pkg/poll", "pkg/trap", "pkg/lab", "pkg/capture"}},
 	{3, []string{"collectors", "pkg/notify", "pkg/engine", "pkg/baseline", "pkg/bus"}},
 	{2, []string{"pkg/export", "pkg/state", "pkg/incident", "pkg/paths"}},
 	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/openpsa", "pkg/bmp", "pkg/mrt", "mibs"}},
-	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret", "pkg/bgp"}},
+	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret", "pkg/usm", "pkg/bgp"}},
 }
 
 // doors says which rooms a library may enter by. A library that is not listed has no business here.
