@@ -133,13 +133,13 @@ var recorded = map[string]expected{
 		device: "HPE, ProLiant XL675d Gen10 Plus",
 		kinds:  "1 battery, 1 controller, 2 drive, 15 fan, 1 host, 3 nic, 6 port, 6 psu, 1 volume",
 		other:  "host/1 impaired, psu/5 absent, psu/6 absent, controller/25 impaired, drive/3 failed, drive/4 impaired, volume/1 impaired, battery/cache-25 absent",
-		claims: "fan: full, 0 of 15",
+		claims: "drive-1: not-redundant, 1 of 1; fan: full, 0 of 15",
 	},
 	"huawei-2288h-v5-ibmc-3.12": {
 		device: "Huawei, 2288H V5",
 		kinds:  "1 battery, 1 controller, 10 drive, 1 host, 2 volume",
 		other:  "host/1 impaired, battery/cache-RAIDStorage0 absent, drive/2 failed",
-		claims: "",
+		claims: "drive-0: not-redundant, 1 of 1; drive-1: not-redundant, 1 of 1",
 	},
 	"intel-s2600bpb": {
 		device: "Intel Corporation, S2600BPB",

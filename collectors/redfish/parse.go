@@ -161,6 +161,9 @@ func (b *builder) cite(p *part, link string, body value) {
 	} else if led := body.get("IndicatorLED").str(); led != "" {
 		p.set("locate", map[bool]string{true: "on", false: "off"}[strings.EqualFold(led, "Blinking")])
 	}
+	if is, known := body.get("ReadyToRemove").boolean(); known { // Drive, Assembly and others since 2021: it may be pulled now
+		p.set("ready_to_remove", map[bool]string{true: "true", false: "false"}[is])
+	}
 	p.set(component.Location, b.label(body))
 }
 
@@ -301,6 +304,9 @@ func (b *builder) snapshot() *snapshot.Snapshot {
 	b.uniqueAliases()
 	b.inOrder()
 	for _, p := range b.parts {
+		if p.Kind == component.PSU || p.Kind == component.Fan {
+			p.set("enclosure_serial", b.enclosureSerial(p.scope))
+		}
 		if p.Name == "" {
 			p.Name = string(p.Kind) + " " + p.local
 		}

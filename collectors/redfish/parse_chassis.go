@@ -439,6 +439,25 @@ func (b *builder) related(p, q string) bool {
 	return isBlade(a.body) || isBlade(c.body)
 }
 
+// enclosureSerial is the serial number of the outermost chassis around this one: what its parts have in common with the
+// same parts as the BMCs of its other blades show them. "" where the chassis stands alone.
+func (b *builder) enclosureSerial(path string) string {
+	c := b.byChass[path]
+	if c == nil {
+		return ""
+	}
+	serial := ""
+	for up := b.byChass[c.up]; up != nil; up = b.byChass[up.up] {
+		if s := realSerial(up.body.get("SerialNumber").str()); s != "" {
+			serial = s
+		}
+	}
+	if serial == "" && isEnclosure(c.body) && len(c.systems) != 1 {
+		serial = realSerial(c.body.get("SerialNumber").str())
+	}
+	return serial
+}
+
 // same is the chassis that this one shows again under another name (recording dmtf-public-telemetry: three trays that
 // are all the one server); itself where there is none.
 func (b *builder) same(path string) string {

@@ -536,6 +536,9 @@ func (b *builder) judgeView(v view, s *supply, all []*supply) (component.Status,
 	if v.form == "PoweredBy" {
 		return component.Status{}, "the chassis names it as one that powers it (PoweredBy), and lists no such supply"
 	}
+	if b.emptyBay(v) {
+		return component.Status{Condition: component.Absent}, "the bay is empty: FirmwareVersion 0.00, and no serial number"
+	}
 	st, why := judge(v.words)
 	h := v.words.own()
 	switch v.words.presence() {

@@ -327,6 +327,14 @@ func (b *builder) readDrive(p *part, body value) {
 	if t := body.get("HotspareType").raw(); t != "" && !strings.EqualFold(t, "none") {
 		p.set("hot_spare", strings.ToLower(t))
 	}
+	p.set("hot_spare", spareUse(body))
+	for _, op := range body.get("Operations").items() {
+		if n, ok := op.get("PercentageComplete").num(); ok && strings.Contains(strings.ToLower(op.first("OperationName", "Operation").str()), "rebuild") {
+			p.read("rebuild_progress", "%", "", n, n >= 0 && n <= 100)
+		}
+	}
+	progress := rebuildProgress(body)
+	p.read("rebuild_progress", "%", "", progress.v, progress.ok && p.Rebuilding)
 	p.set("media", body.get("MediaType").str())
 	p.set("protocol", body.first("Protocol", "InterfaceType").str())
 	if n, ok := body.get("CapacityBytes").num(); ok && n > 0 {
@@ -404,33 +412,83 @@ func (b *builder) volume(s *subsystem, at string) {
 		w = oem
 	}
 	p.Status, p.Why = judge(w)
-	members := b.volumeDrives(s, body)
+	members := b.volumeDrives(s, at, body)
 	b.finishVolume(s, p, at, body, members, w)
 	if says {
 		p.read("drives_that_may_fail", "1", "", float64(remaining), true)
 	}
 }
 
-func (b *builder) volumeDrives(s *subsystem, body value) []*part {
-	var out []*part
+// volumeDrives are the drives that make a volume: those that it names; else those that its vendor names in a place of
+// its own; else those that name it. Its dedicated spares are noted on the way.
+func (b *builder) volumeDrives(s *subsystem, at string, body value) []*part {
+	var named []string
 	for _, l := range body.at("Links", "Drives").items() {
-		if d := normal(l.link()); d != "" {
-			if p := b.drive(s, d); p != nil && p.Kind == component.Drive {
-				out = append(out, p)
-			}
+		named = appendNew(named, normal(l.link()))
+	}
+	if len(named) == 0 {
+		named = spanDrives(body)
+	}
+	if len(named) == 0 {
+		named = b.namedBy(s, at)
+	}
+	var out []*part
+	for _, d := range named {
+		if p := b.drive(s, d); p != nil && p.Kind == component.Drive {
+			out = append(out, p)
 		}
 	}
 	for _, l := range body.at("Links", "DedicatedSpareDrives").items() {
 		if d := normal(l.link()); d != "" {
 			if p := b.drive(s, d); p != nil && p.Kind == component.Drive {
 				p.set("hot_spare", "dedicated")
-				if p.Condition == component.OK {
+				if p.Condition == component.OK && !isIn(out, p) {
 					p.Standby, p.Why = true, join(p.Why, "hot spare, dedicated to a volume")
 				}
 			}
 		}
 	}
+	spareConsumed(out)
 	return out
+}
+
+// namedBy are the subsystem's drives that say that they are the volume's.
+func (b *builder) namedBy(s *subsystem, at string) []string {
+	var out []string
+	for _, p := range s.parts {
+		if p.Kind != component.Drive {
+			continue
+		}
+		for _, path := range p.paths {
+			for _, l := range b.t.at(path).at("Links", "Volumes").items() {
+				if normal(l.link()) == at {
+					out = appendNew(out, path)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func isIn(list []*part, p *part) bool {
+	for _, q := range list {
+		if p == q {
+			return true
+		}
+	}
+	return false
+}
+
+// spareConsumed notes hot spares among the drives that make a volume: they have stepped in for one that failed.
+func spareConsumed(members []*part) {
+	for _, p := range members {
+		switch p.Attributes["hot_spare"] {
+		case "global", "chassis", "dedicated":
+			p.Standby = false
+			p.set("hot_spare_in_use", "true")
+			p.Why = join(p.Why, "a hot spare that has stepped in: the volume has used it up")
+		}
+	}
 }
 
 // finishVolume adds the level, what is under way, and the claim of the drives that make the volume.
@@ -461,7 +519,7 @@ func (b *builder) finishVolume(s *subsystem, p *part, at string, body value, mem
 	if len(members) == 0 {
 		return
 	}
-	if len(members) == 1 && (lvl == "" || lvl == "NONE" || lvl == "RAID0") {
+	if len(members) == 1 && (lvl == "" || lvl == "NONE") { // a drive of its own, not an array of one
 		b.links = append(b.links, edge{members[0], p, component.Carries})
 		return
 	}
@@ -671,7 +729,7 @@ func (b *builder) arrayVolume(s *subsystem, at string) {
 	p.Status, p.Why = st, why
 	for _, r := range body.get("LogicalDriveStatusReasons").items() {
 		if s := r.str(); s != "" && !strings.EqualFold(s, "ok") {
-			p.Why = join(p.Why, s)
+			p.Why = join(p.Why, "LogicalDriveStatusReasons "+s)
 		}
 	}
 	if n, ok := body.get("RebuildCompletionPercentage").num(); ok {

@@ -116,6 +116,7 @@ func TestSupplyConditions(t *testing.T) {
 		{"HPE: noPowerInput", `{"Status":{"State":"Enabled","Health":"Warning"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"NoPowerInput"}}}}`, "impaired+input_lost"},
 		{"HPE: noPowerInput, called Critical", `{"Status":{"State":"Enabled","Health":"Critical"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"NoPowerInput"}}}}`, "ok+input_lost"},
 		{"HPE: FanFailure", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"FanFailure"}}}}`, "failed"},
+		{"the word of Cisco's of its own", `{"Status":{"State":"Enabled"},"Oem":{"Cisco":{}}}`, "ok"},
 		{"HPE: Unknown says nothing new", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Hpe":{"PowerSupplyStatus":{"State":"Unknown"}}}}`, "ok"},
 		{"Dell: AC lost", `{"Status":{"State":"Enabled","Health":"Critical"},"Oem":{"Dell":{"DellPowerSupplyView":{"DetailedState":"Power Supply AC lost"}}}}`, "ok+input_lost"},
 		{"Dell: presence and failure", `{"Status":{"State":"Enabled","Health":"Critical"},"Oem":{"Dell":{"DellPowerSupplyView":{"DetailedState":"Failure Detected"}}}}`, "failed"},
@@ -373,6 +374,7 @@ func raid(volume string, drives ...string) map[string]string {
 
 func TestVolumes(t *testing.T) {
 	good, bad := `{"Status":{"State":"Enabled","Health":"OK"}}`, `{"Status":{"State":"Enabled","Health":"Critical"}}`
+	named := `{"Status":{"State":"Enabled","Health":"OK"},"Links":{"Volumes":[{"@odata.id":"` + storageAt + `/R1/Volumes/1"}]}}`
 	for _, c := range []struct {
 		name, volume string
 		drives       []string
@@ -390,6 +392,10 @@ func TestVolumes(t *testing.T) {
 		{"the level in other words", `{"RAIDType":"RAID-5","Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good, good}, "ok", "full, 2 of 3"},
 		{"the level where the vendor keeps it (Huawei)", `{"VolumeType":"NonRedundant","Oem":{"Huawei":{"VolumeRaidLevel":"RAID1"}},"Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", "full, 1 of 2"},
 		{"no level", `{"Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", ", 0 of 2"},
+		{"RAID 0 of one drive: nothing to lose either (HPE XL675d, Huawei)", `{"RAIDType":"RAID0","Status":{"State":"Enabled","Health":"OK"}}`, []string{good}, "ok", "not-redundant, 1 of 1"},
+		{"its drives only among its spans (Huawei)", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"},"Links":{"Drives":[]},"Oem":{"Huawei":{"Spans":[{"SpanName":"Span0","Drives":[{"@odata.id":"` + storageAt + `/R1/Drives/1"},{"@odata.id":"` + storageAt + `/R1/Drives/2"}]}]}}}`, []string{good, good}, "ok", "full, 1 of 2"},
+		{"only its drives name it", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"},"Links":{}}`, []string{named, named}, "ok", "full, 1 of 2"},
+		{"degraded, in Dell's word alone", `{"RAIDType":"RAID1","Oem":{"Dell":{"DellVolume":{"RaidStatus":"Degraded","RemainingRedundancy":0}}}}`, []string{good, bad}, "impaired", "lost, 1 of 2"},
 		{"one drive: no group", `{"VolumeType":"RawDevice","RAIDType":null,"Status":{"State":"Enabled","Health":"OK"}}`, []string{good}, "ok", ""},
 		{"rebuilding", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"Warning"},"Operations":[{"OperationName":"Rebuild","PercentageComplete":37}]}`, []string{good, `{"StatusIndicator":"Rebuild","Status":{"State":"Enabled","Health":"OK"}}`}, "impaired", "lost, 1 of 2"},
 		{"no Status (Cisco)", `{"RAIDType":"RAID1","Oem":{"Cisco":{"VolumeState":"Optimal"}}}`, []string{good, good}, "ok", "full, 1 of 2"},
@@ -437,6 +443,9 @@ func TestDrives(t *testing.T) {
 		{"an empty bay, with a bad sensor (GB300)", `{"Status":{"State":"Absent","Health":"Critical"},"FailurePredicted":true}`, "absent"},
 		{"rebuilding (Huawei)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Huawei":{"RebuildState":"Rebuilding","FirmwareStatus":"Rebuild"}}}`, "ok+rebuilding"},
 		{"rebuilding (Dell)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Dell":{"DellPhysicalDisk":{"RaidStatus":"Rebuilding"}}}}`, "ok+rebuilding"},
+		{"rebuilding (Dell, newer)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Dell":{"DellDrive":{"RaidStatus":"Rebuilding"}}}}`, "ok+rebuilding"},
+		{"a hot spare (HPE's arrays)", `{"DiskDriveUse":"GlobalSpare","Status":{"State":"Enabled","Health":"OK"}}`, "ok+standby"},
+		{"fails soon (HPE's arrays)", `{"DiskDriveStatusReasons":["PredictiveFail"],"Status":{"State":"Enabled","Health":"Warning"}}`, "impaired+predicted"},
 		{"an operation", `{"Status":{"State":"Enabled","Health":"OK"},"Operations":[{"OperationName":"Rebuild","PercentageComplete":3}]}`, "ok+rebuilding"},
 		{"an operation without a name (GB300)", `{"Status":{"State":"Enabled","Health":"OK"},"Operations":[{"OperationName":"","PercentageComplete":0}]}`, "ok"},
 		{"a capacity that is a fraction (gofish refuses it)", `{"CapacityBytes":1920383410176.0,"Status":{"State":"Enabled","Health":null}}`, "ok"},
@@ -450,6 +459,24 @@ func TestDrives(t *testing.T) {
 				t.Errorf("got %s (%s), want %s", how(d), d.Why, c.want)
 			}
 		})
+	}
+}
+
+// TestHotSpares: who waits, who has stepped in, and how far that has come.
+func TestHotSpares(t *testing.T) {
+	const good = `{"Status":{"State":"Enabled","Health":"OK"}}`
+	texts := raid(`{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"Warning"}}`, good,
+		`{"HotspareType":"Global","Operations":[{"OperationName":"Rebuild","PercentageComplete":41}],"Status":{"State":"Enabled","Health":"OK"}}`)
+	const waits = storageAt + "/R1/Drives/9"
+	texts[waits] = `{"@odata.id":"` + waits + `","Id":"9","SerialNumber":"SER-9","HotspareType":"Global","ReadyToRemove":true,"LocationIndicatorActive":true,"Status":{"State":"StandbySpare","Health":"OK"}}`
+	texts[storageAt+"/R1"] = strings.Replace(texts[storageAt+"/R1"], `"Drives":[`, `"Drives":[{"@odata.id":"`+waits+`"},`, 1)
+	s := look(t, texts)
+	stepped, waiting := find(t, s, "drive/2"), find(t, s, "drive/9")
+	if how(stepped) != "ok+rebuilding" || stepped.Attributes["hot_spare_in_use"] != "true" || stepped.Reading("rebuild_progress") != 41 {
+		t.Errorf("the spare that has stepped in is %s, %v, %v", how(stepped), stepped.Attributes, stepped.Readings)
+	}
+	if how(waiting) != "ok+standby" || waiting.Attributes["hot_spare_in_use"] != "" || waiting.Attributes["ready_to_remove"] != "true" || waiting.Attributes["locate"] != "on" {
+		t.Errorf("the spare that waits is %s, %v", how(waiting), waiting.Attributes)
 	}
 }
 
@@ -564,10 +591,11 @@ func TestAnOldILO(t *testing.T) {
 		a + "/LogicalDrives/1":            `{"Id":"1","LogicalDriveNumber":1,"Raid":"1","Status":{"Health":"Warning","State":"Enabled"},"Links":{"DataDrives":{"@odata.id":"` + a + `/LogicalDrives/1/DataDrives/"}}}`,
 		a + "/LogicalDrives/1/DataDrives": `{"Members":[{"@odata.id":"` + a + `/DiskDrives/0/"},{"@odata.id":"` + a + `/DiskDrives/1/"}]}`,
 		powerAt: `{"PowerSupplies":[{"FirmwareVersion":"1.00","LastPowerOutputWatts":60,"Name":"HpServerPowerSupply","Oem":{"Hp":{"BayNumber":1,"PowerSupplyStatus":{"State":"Ok"}}},"Status":{"Health":"OK","State":"Enabled"}},
-			{"Name":"HpServerPowerSupply","Oem":{"Hp":{"BayNumber":2,"PowerSupplyStatus":{"State":"NoPowerInput"}}},"Status":{"Health":"Critical","State":"Enabled"}}]}`,
+			{"Name":"HpServerPowerSupply","Oem":{"Hp":{"BayNumber":2,"PowerSupplyStatus":{"State":"NoPowerInput"}}},"Status":{"Health":"Critical","State":"Enabled"}},
+			{"Name":"HpServerPowerSupply","FirmwareVersion":"0.00","LastPowerOutputWatts":0,"Oem":{"Hp":{"BayNumber":3}},"Status":{"State":"Enabled"}}]}`,
 		"/redfish/v1/Chassis/1/Thermal": `{"Fans":[{"FanName":"Fan 1","CurrentReading":23,"Units":"Percent","Status":{"Health":"OK","State":"Enabled"}}]}`,
 	})
-	for id, want := range map[string]string{"psu/1": "ok", "psu/2": "ok+input_lost", "fan/1": "ok", "drive/1": "ok", "drive/2": "failed", "volume/1": "impaired", "controller/0": "ok", "battery/cache-0": "ok"} {
+	for id, want := range map[string]string{"psu/1": "ok", "psu/2": "ok+input_lost", "psu/3": "absent", "fan/1": "ok", "drive/1": "ok", "drive/2": "failed", "volume/1": "impaired", "controller/0": "ok", "battery/cache-0": "ok"} {
 		if c := find(t, s, id); how(c) != want {
 			t.Errorf("%s is %s (%s), want %s", id, how(c), c.Why, want)
 		}

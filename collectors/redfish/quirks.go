@@ -152,6 +152,12 @@ func bayNumber(body value) string {
 	return ""
 }
 
+// emptyBay reports whether a supply's entry is that of an empty bay: iLO 4 lists one with the firmware version "0.00" and
+// a status that says nothing (idrac_exporter issue 116).
+func (b *builder) emptyBay(v view) bool {
+	return b.vendor == hpe && v.body.get("FirmwareVersion").raw() == "0.00" && v.serial == "" && num(v.body.get("LastPowerOutputWatts")).v == 0
+}
+
 // supplyQuirks notes what vendors say of a supply beside the standard's properties.
 func supplyQuirks(p *part, s *supply) {
 	for _, v := range s.views {
@@ -426,15 +432,46 @@ func driveQuirks(body value, st component.Status, why string) (component.Status,
 		}
 		st, why = firmwareState(o.get("FirmwareStatus").str(), st, why)
 	}
-	// Dell: Oem.Dell.DellPhysicalDisk or DellPCIeSSD: RaidStatus, PredictiveFailureState.
-	for _, name := range []string{"DellPhysicalDisk", "DellPCIeSSD"} {
+	// Dell: Oem.Dell.DellPhysicalDisk (since iDRAC 9 7.x DellDrive) or DellPCIeSSD: RaidStatus, PredictiveFailureState.
+	for _, name := range []string{"DellPhysicalDisk", "DellDrive", "DellPCIeSSD"} {
 		o := oem.at("Dell", name)
 		if strings.Contains(strings.ToLower(o.get("PredictiveFailureState").str()), "smartalertpresent") {
 			st.Predicted, why = true, join(why, "PredictiveFailureState "+o.get("PredictiveFailureState").str())
 		}
 		st, why = firmwareState(o.get("RaidStatus").str(), st, why)
 	}
+	// HPE (recording hpe-xl675d: DiskDriveUse "Data", DiskDriveStatusReasons ["NonAuthenticDrive"]).
+	if use := body.get("DiskDriveUse").str(); strings.Contains(strings.ToLower(use), "spare") && st.Condition == component.OK {
+		st.Standby, why = true, join(why, "DiskDriveUse "+use)
+	}
+	for _, r := range body.get("DiskDriveStatusReasons").items() {
+		switch w := strings.ToLower(r.str()); {
+		case strings.Contains(w, "predict"), strings.Contains(w, "wearout"):
+			st.Predicted, why = true, join(why, "DiskDriveStatusReasons "+r.str())
+		case strings.Contains(w, "rebuild"), strings.Contains(w, "recover"):
+			st.Rebuilding, why = true, join(why, "DiskDriveStatusReasons "+r.str())
+		case w != "" && st.Condition != component.OK:
+			why = join(why, "DiskDriveStatusReasons "+r.str())
+		}
+	}
 	return st, why
+}
+
+// spareUse is the kind of hot spare that a drive is, where the vendor has a word of its own for it.
+func spareUse(drive value) string {
+	use := strings.ToLower(drive.get("DiskDriveUse").str() + " " + drive.at("Oem", "Huawei", "FirmwareStatus").str())
+	switch {
+	case !strings.Contains(use, "spare"):
+		return ""
+	case strings.Contains(use, "dedicated"), len(drive.at("Oem", "Huawei", "SpareforLogicalDrives").items()) > 0:
+		return "dedicated"
+	}
+	return "global"
+}
+
+// rebuildProgress is how far a drive's rebuild has come in %, where the vendor keeps it (recording huawei-2288h-v5: RebuildProgress).
+func rebuildProgress(drive value) value64 {
+	return num(drive.at("Oem", "Huawei", "RebuildProgress")).sane(100)
 }
 
 // firmwareState sorts the words of RAID firmware for a drive's state.
@@ -463,14 +500,31 @@ func volumeLevel(body value) string {
 	return ""
 }
 
+// spanDrives are the drives of a volume where vendors list them by span: Huawei (recording huawei-2288h-v5: Spans).
+func spanDrives(body value) []string {
+	var out []string
+	for _, o := range body.get("Oem").each() {
+		for _, span := range o.get("Spans").items() {
+			for _, l := range span.get("Drives").items() {
+				out = appendNew(out, normal(l.link()))
+			}
+		}
+	}
+	return out
+}
+
 // volumeQuirks reads what vendors say of a volume: how many drives may still fail (Dell), its state where there is no
 // Status (Cisco: Oem.*.VolumeState "Optimal"; check_redfish).
 func volumeQuirks(body value) (remaining int, known bool, st words) {
-	o := body.at("Oem", "Dell", "DellVirtualDisk")
-	if n, ok := o.get("RemainingRedundancy").num(); ok && n >= 0 && n < 10 {
-		remaining, known = int(n), true
+	vendors := body.get("Oem").each()
+	for _, name := range []string{"DellVirtualDisk", "DellVolume"} { // the latter since iDRAC 9 7.x
+		o := body.at("Oem", "Dell", name)
+		vendors = append(vendors[:len(vendors):len(vendors)], o)
+		if n, ok := o.get("RemainingRedundancy").num(); ok && n >= 0 && n < 10 {
+			remaining, known = int(n), true
+		}
 	}
-	for _, o := range body.get("Oem").each() {
+	for _, o := range vendors {
 		if s := o.first("VolumeState", "RaidStatus").str(); s != "" {
 			st = words{health: strings.ToLower(s), said: s, spoke: true}
 		}
