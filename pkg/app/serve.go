@@ -96,7 +96,7 @@ func (a *App) routes() http.Handler {
 	mux.Handle("/healthz", asked)
 	mux.Handle("/readyz", asked)
 	mux.Handle("/metrics", prom.Handler(a.metrics, a.log))
-	mux.Handle("/probe", prom.Probe(a.metrics, a.now, a.log))
+	mux.Handle("/probe", prom.Probe(a.metrics, a.now))
 	mux.Handle("/sd", prom.Discovery(a.metrics))
 	mux.Handle("/", web.Handler(a.page))
 	return mux

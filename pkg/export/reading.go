@@ -2,6 +2,7 @@ package export
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
 )
@@ -41,29 +42,23 @@ func Quantity(r component.Reading) (name string, factor float64) {
 // longest is how many bytes of a text from a device are passed on.
 const longest = 1024
 
-// Text makes of what a device says something that receivers take: valid UTF-8 in one line, and no longer than anybody
-// reads.
+// Text makes of what a device says something that receivers take: valid UTF-8, and no longer than anybody reads.
 func Text(s string) string {
 	if len(s) > longest {
 		s = s[:longest]
 	}
-	if plain(s) {
+	if utf8.ValidString(s) {
 		return s
 	}
+	return strings.ToValidUTF8(s, "�")
+}
+
+// Line is Text in one line, without control characters.
+func Line(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(s, "�"))
-}
-
-// plain reports whether every byte is a printable ASCII character: most texts are, and need no copy.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
+	}, Text(s))
 }

@@ -272,7 +272,7 @@ func (e *Encoder) state(s engine.State) {
 
 // tag adds a tag. The format has no empty values, and none that ends in a backslash.
 func (e *Encoder) tag(key, value string) {
-	value = export.Text(value)
+	value = export.Line(value)
 	for len(value) > 0 && value[len(value)-1] == '\\' {
 		value = value[:len(value)-1]
 	}
@@ -282,7 +282,7 @@ func (e *Encoder) tag(key, value string) {
 }
 
 func (e *Encoder) text(key, value string) {
-	v, ok := lineprotocol.StringValue(export.Text(value))
+	v, ok := lineprotocol.StringValue(export.Line(value))
 	if ok {
 		e.out.AddField(key, v)
 	}

@@ -151,7 +151,7 @@ func (w *Writer) some(ctx context.Context, lines []byte, refused *export.Refused
 	if second == nil {
 		refused.Points++
 		if refused.Why == "" {
-			refused.Why = export.Text(said.Error())
+			refused.Why = export.Line(said.Error())
 		}
 		return nil
 	}
@@ -178,9 +178,9 @@ func kind(e *influxhttp.Error) error {
 	err := error(e)
 	switch e.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		err = fmt.Errorf("it refuses our token or password (%d %s): check token_file, and that it may write", e.StatusCode, export.Text(e.Message))
+		err = fmt.Errorf("it refuses our token or password (%d %s): check token_file, and that it may write", e.StatusCode, export.Line(e.Message))
 	case http.StatusNotFound, http.StatusBadRequest:
-		err = fmt.Errorf("there is no such bucket, organisation or database, or no such path (%d %s): make it, or correct the name", e.StatusCode, export.Text(e.Message))
+		err = fmt.Errorf("there is no such bucket, organisation or database, or no such path (%d %s): make it, or correct the name", e.StatusCode, export.Line(e.Message))
 	default:
 		err = fmt.Errorf("status %d: %w", e.StatusCode, err)
 	}

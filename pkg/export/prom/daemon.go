@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sparewatch/sparewatch/pkg/finding"
 )
 
@@ -82,5 +80,3 @@ func (s sink) daemon(v View) {
 	s.gauge(settled, truth(v.Report.Settled))
 	s.gauge(waiting, float64(v.Report.Waiting))
 }
-
-var _ prometheus.Collector = (*Collector)(nil)

@@ -3,11 +3,10 @@ package prom
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/export"
@@ -24,7 +23,7 @@ const conditionName = "component_condition"
 
 // Probe serves /probe?target=: the components and readings of one device by its name or by one of its URLs, from
 // memory.
-func Probe(s Source, now func() time.Time, log *slog.Logger) http.Handler {
+func Probe(s Source, now func() time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		want := req.URL.Query().Get("target")
 		if want == "" {
@@ -36,21 +35,17 @@ func Probe(s Source, now func() time.Time, log *slog.Logger) http.Handler {
 			http.Error(w, fmt.Sprintf("no device or target is called %q: /sd lists those that there are", want), http.StatusNotFound)
 			return
 		}
-		r := prometheus.NewRegistry()
-		r.MustRegister(probe{d, now()})
-		families, err := r.Gather()
-		if err != nil {
-			log.Warn("some metrics of a device cannot be shown", "device", d.Name, "error", err)
-		}
-		write(w, req, families)
+		write(w, req, func(to export.Sink) { probe{d, now()}.collect(to) }, nil)
 	})
 }
 
+// find looks a device up by its name, or by a URL. devices are sorted by name.
 func find(devices []*state.Device, name string) *state.Device {
+	i, found := slices.BinarySearchFunc(devices, name, func(d *state.Device, name string) int { return strings.Compare(d.Name, name) })
+	if found {
+		return devices[i]
+	}
 	for _, d := range devices {
-		if d.Name == name {
-			return d
-		}
 		for i := range d.Targets {
 			if d.Targets[i].URL == name {
 				return d
@@ -66,15 +61,27 @@ type probe struct {
 	now    time.Time
 }
 
-func (p probe) Describe(chan<- *prometheus.Desc) {}
-
-func (p probe) Collect(ch chan<- prometheus.Metric) {
-	out := sink{ch}
+func (p probe) collect(to export.Sink) {
+	out := sink{to}
 	out.targets([]*state.Device{p.device})
 	out.gauge(probeAge, p.age())
-	for i := range p.device.Parts {
-		out.part(&p.device.Parts[i])
+	Parts([]*state.Device{p.device}, to)
+}
+
+// Parts gives the conditions and readings of all components of devices to a sink: those of /probe.
+func Parts(devices []*state.Device, to export.Sink) {
+	out := parts{sink{to}, map[string]*export.Family{}}
+	for _, d := range devices {
+		for i := range d.Parts {
+			out.part(&d.Parts[i])
+		}
 	}
+}
+
+// parts knows the families of the readings that it met.
+type parts struct {
+	sink
+	readings map[string]*export.Family // by quantity
 }
 
 // age is that of the oldest last answer; NaN where a target never answered.
@@ -92,13 +99,13 @@ func (p probe) age() float64 {
 	return p.now.Sub(oldest).Seconds()
 }
 
-func (s sink) part(p *state.Part) {
+func (s parts) part(p *state.Part) {
 	id, kind := string(p.ID), string(p.Kind)
 	now := p.Condition
 	if p.Silent {
 		now = component.Unknown
 	}
-	for _, c := range component.Conditions() {
+	for _, c := range conditions {
 		s.gauge(componentCondition, truth(c == now), id, kind, c.String())
 	}
 	s.gauge(componentFlag, truth(p.Predicted), id, kind, "predicted")
@@ -106,18 +113,37 @@ func (s sink) part(p *state.Part) {
 	s.gauge(componentFlag, truth(p.InputLost), id, kind, "input_lost")
 	s.gauge(componentFlag, truth(p.Rebuilding), id, kind, "rebuilding")
 	s.gauge(componentFlag, truth(p.Silent), id, kind, "silent")
-	sent := map[string]bool{}
-	for _, r := range p.Readings {
+	for i, r := range p.Readings {
 		name, factor := export.Quantity(r)
-		if key := name + "/" + r.Phase; !sent[key] {
-			sent[key] = true
-			s.gauge(reading(name), float64(r.Value)*factor, id, kind, r.Phase)
+		if !said(p.Readings[:i], name, r.Phase) {
+			s.gauge(s.reading(name), float64(r.Value)*factor, id, kind, r.Phase)
 		}
 	}
 }
 
-func reading(name string) *prometheus.Desc {
-	return desc(name, "As the device reads it.", "component", "kind", "phase")
+var conditions = component.Conditions()
+
+// said reports whether a quantity of a phase is among readings.
+func said(readings []component.Reading, name, phase string) bool {
+	for _, r := range readings {
+		if r.Phase != phase {
+			continue
+		}
+		if n, _ := export.Quantity(r); n == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (s parts) reading(name string) *export.Family {
+	f := s.readings[name]
+	if f == nil {
+		f = desc(name, "As the device reads it.", "component", "kind", "phase")
+		f.Kind = export.Gauge // whatever the device's name for it ends in
+		s.readings[name] = f
+	}
+	return f
 }
 
 // Discovery serves /sd: every device as a target of /probe, in the form of Prometheus' HTTP service discovery. The

@@ -20,10 +20,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/export"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/state"
 )
@@ -71,23 +70,21 @@ const (
 	groupStateName   = "group_redundancy_state"
 )
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(prefix+name, help, labels, nil)
+// desc describes a family. A name in _total is a counter's; a label that bears the family's name makes a state set.
+func desc(name, help string, labels ...string) *export.Family {
+	f := &export.Family{Name: prefix + name, Help: help, Labels: labels}
+	switch {
+	case strings.HasSuffix(name, "_total"):
+		f.Kind = export.Counter
+	case slices.Contains(labels, f.Name):
+		f.Kind = export.StateSet
+	}
+	return f
 }
 
-// Collector gives a View's metrics to a Prometheus registry.
-type Collector struct{ source Source }
-
-// NewCollector returns a collector over the present view.
-func NewCollector(s Source) *Collector { return &Collector{source: s} }
-
-// Describe sends nothing: the collector is unchecked, because what it shows depends on what there is.
-func (c *Collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect sends the metrics of one view.
-func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	v := c.source()
-	out := sink{ch}
+// Collect gives the metrics of a view to a sink: those of /metrics.
+func Collect(v View, to export.Sink) {
+	out := sink{to}
 	if v.Report != nil {
 		out.services(v.Report.Services)
 		out.groups(v.Report.Groups)
@@ -98,35 +95,26 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	out.daemon(v)
 }
 
-// sink turns facts into metrics.
-type sink struct{ ch chan<- prometheus.Metric }
+// sink turns facts into samples.
+type sink struct{ to export.Sink }
 
-func (s sink) gauge(d *prometheus.Desc, value float64, labels ...string) {
-	s.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, safe(labels)...)
-}
+func (s sink) gauge(f *export.Family, value float64, labels ...string) { s.to.Add(f, value, labels...) }
 
-func (s sink) counter(d *prometheus.Desc, value float64, labels ...string) {
-	s.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, safe(labels)...)
-}
-
-// safe makes label values of what devices say: valid UTF-8, and no longer than anybody reads.
-func safe(labels []string) []string {
-	const longest = 1024
-	for i, l := range labels {
-		if len(l) > longest {
-			l = l[:longest]
-		}
-		labels[i] = strings.ToValidUTF8(l, "�")
-	}
-	return labels
+func (s sink) counter(f *export.Family, value float64, labels ...string) {
+	s.to.Add(f, value, labels...)
 }
 
 // stateSet sends one sample a state, 1 for the present one. The state is the last label.
-func (s sink) stateSet(d *prometheus.Desc, now engine.State, labels ...string) {
-	for _, st := range engine.States() {
-		s.gauge(d, truth(st == now), append(slices.Clone(labels), st.String())...)
+func (s sink) stateSet(f *export.Family, now engine.State, labels ...string) {
+	var all [export.MaxLabels]string
+	last := copy(all[:], labels)
+	for _, st := range states {
+		all[last] = st.String()
+		s.to.Add(f, truth(st == now), all[:last+1]...)
 	}
 }
+
+var states = engine.States()
 
 func (s sink) services(all []engine.Service) {
 	for i := range all {
@@ -162,11 +150,6 @@ func (s sink) findings(all []finding.Finding) {
 		severity finding.Severity
 	}
 	count := map[kind]int{}
-	for _, r := range finding.Rules() {
-		for sev := finding.Info; sev <= finding.Critical; sev++ {
-			count[kind{r, sev}] = 0
-		}
-	}
 	var roots []*finding.Finding
 	for i := range all {
 		f := &all[i]
@@ -175,8 +158,10 @@ func (s sink) findings(all []finding.Finding) {
 			roots = append(roots, f)
 		}
 	}
-	for k, n := range count {
-		s.gauge(findings, float64(n), string(k.rule), k.severity.String())
+	for _, r := range finding.Rules() {
+		for sev := finding.Info; sev <= finding.Critical; sev++ {
+			s.gauge(findings, float64(count[kind{r, sev}]), string(r), sev.String())
+		}
 	}
 	slices.SortStableFunc(roots, func(a, b *finding.Finding) int { return int(b.Severity) - int(a.Severity) })
 	for _, f := range roots[:min(len(roots), MaxFindings)] {
@@ -214,11 +199,11 @@ func (s sink) components(devices []*state.Device) {
 			}
 		}
 	}
-	for kind, n := range count {
+	for _, kind := range slices.Sorted(maps.Keys(count)) {
 		for _, c := range notOK {
-			s.gauge(componentNotOK, float64(n[c.word]), string(kind), c.word)
+			s.gauge(componentNotOK, float64(count[kind][c.word]), string(kind), c.word)
 		}
-		s.gauge(componentNotOK, float64(n[silentWord]), string(kind), silentWord)
+		s.gauge(componentNotOK, float64(count[kind][silentWord]), string(kind), silentWord)
 	}
 }
 

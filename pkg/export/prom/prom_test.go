@@ -3,22 +3,27 @@ package prom
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/export"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 	"github.com/sparewatch/sparewatch/pkg/state"
@@ -87,14 +92,8 @@ func rack() View {
 
 func gather(t *testing.T, v View, format expfmt.Format) string {
 	t.Helper()
-	r := prometheus.NewRegistry()
-	r.MustRegister(NewCollector(func() View { return v }))
-	families, err := r.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out bytes.Buffer
-	if err := encode(&out, format, families); err != nil {
+	if err := encode(&out, format, func(to export.Sink) { Collect(v, to) }, nil); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -127,7 +126,7 @@ func goVersion(s string) string {
 func TestLint(t *testing.T) {
 	for _, text := range []string{
 		gather(t, rack(), expfmt.NewFormat(expfmt.TypeTextPlain)),
-		get(t, Probe(rack, at, quiet), "/probe?target=srv-101"),
+		get(t, Probe(rack, at), "/probe?target=srv-101"),
 	} {
 		problems, err := promlint.New(strings.NewReader(text)).Lint()
 		if err != nil {
@@ -214,7 +213,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func at() time.Time { return noon.Add(10 * time.Second) }
 
-func get(t *testing.T, h http.Handler, url string, header ...string) string {
+func get(t testing.TB, h http.Handler, url string, header ...string) string {
 	t.Helper()
 	req := httptest.NewRequest(http.MethodGet, url, nil)
 	for i := 0; i+1 < len(header); i += 2 {
@@ -226,7 +225,7 @@ func get(t *testing.T, h http.Handler, url string, header ...string) string {
 }
 
 func TestProbe(t *testing.T) {
-	h := Probe(rack, at, quiet)
+	h := Probe(rack, at)
 	byName, byURL := get(t, h, "/probe?target=srv-101"), get(t, h, "/probe?target=redfish://10.0.0.101")
 	if byName != byURL {
 		t.Error("a device's name and its URL are answered differently")
@@ -263,6 +262,86 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// TestAnythingMayStandInALabel: Prometheus reads what devices say, and different things stay different.
+func TestAnythingMayStandInALabel(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		text := newText(open)
+		f := desc("thing", `What "help" says: a \ and`+"\n"+"a newline.", "a", "b")
+		in := []string{`a "b"`, "a\nb", "a b", `a\`, `a\n`, "Gerät 電源", "a\xff", strings.Repeat("x", 10_000), "", "a=b,c}"}
+		for _, label := range in {
+			text.Add(f, 1, label, "x")
+		}
+		var out bytes.Buffer
+		if err := text.writeTo(&out); err != nil {
+			t.Fatal(err)
+		}
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := parser.TextToMetricFamilies(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, m := range families["sparewatch_thing"].GetMetric() {
+			seen[m.GetLabel()[0].GetValue()] = true
+		}
+		if len(seen) != len(in) || !seen["a\nb"] || !seen[`a\n`] || !seen["Gerät 電源"] || !seen["a�"] {
+			t.Errorf("read back: %q", slices.Sorted(maps.Keys(seen)))
+		}
+	}
+}
+
+// BenchmarkMetrics is a scrape of /metrics of ten thousand devices with a hundred readings each, as Prometheus asks for it.
+func BenchmarkMetrics(b *testing.B) {
+	v := fleet(10_000)
+	for name, accept := range map[string]string{"plain": "", "gzip": "gzip"} {
+		b.Run(name, func(b *testing.B) {
+			h := Handler(func() View { return v }, quiet)
+			b.ReportAllocs()
+			size := 0
+			for b.Loop() {
+				size = len(get(b, h, "/metrics", "Accept-Encoding", accept))
+			}
+			b.ReportMetric(float64(size)/1e6, "MB")
+		})
+	}
+}
+
+// BenchmarkProbe is a scrape of one of them.
+func BenchmarkProbe(b *testing.B) {
+	v := fleet(10_000)
+	h := Probe(func() View { return v }, at)
+	b.ReportAllocs()
+	for b.Loop() {
+		get(b, h, "/probe?target=srv-5000")
+	}
+}
+
+// fleet is n devices with two groups, 20 parts and 100 readings each, and a service for every hundred.
+func fleet(n int) View {
+	v := View{Report: &engine.Report{At: noon, Settled: true}}
+	for i := range n {
+		name := fmt.Sprintf("srv-%d", i)
+		url := "redfish://" + name
+		d := &state.Device{Name: name, Targets: []state.Target{{URL: url, LastTry: noon, LastGood: noon, Took: time.Second}}}
+		for part := range 20 {
+			p := state.Part{Source: url, At: noon}
+			p.ID, p.Kind, p.Condition = component.NewID(name, component.Fan, strconv.Itoa(part)), component.Fan, component.OK
+			for r := range 5 {
+				p.Readings = append(p.Readings, component.Reading{Name: fmt.Sprintf("reading_%d", r), Unit: "W", Value: component.Value(i + r)})
+			}
+			d.Parts = append(d.Parts, p)
+		}
+		v.Devices = append(v.Devices, d)
+		for _, kind := range []component.Kind{component.PSU, component.Fan} {
+			v.Report.Groups = append(v.Report.Groups, engine.Group{ID: component.ID(name + "/group/" + string(kind)), Kind: kind, Needed: 1, Designed: 2, State: engine.Full, Spares: ptr(1)})
+		}
+		if i%100 == 0 {
+			v.Report.Services = append(v.Report.Services, engine.Service{Name: name, State: engine.Full, Spares: ptr(1), By: map[component.Domain]engine.Spares{component.Power: {Spares: ptr(1)}}})
+		}
+	}
+	return v
+}
+
 func TestDiscovery(t *testing.T) {
 	got := get(t, Discovery(rack), "/sd")
 	want := `[{"targets":["srv-101"],"labels":{"__meta_sparewatch_device":"srv-101","__meta_sparewatch_model":"R750","__meta_sparewatch_vendor":"Dell"}},` +
@@ -279,7 +358,7 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]bool{}
-	for _, text := range []string{gather(t, rack(), expfmt.NewFormat(expfmt.TypeTextPlain)), get(t, Probe(rack, at, quiet), "/probe?target=srv-101")} {
+	for _, text := range []string{gather(t, rack(), expfmt.NewFormat(expfmt.TypeTextPlain)), get(t, Probe(rack, at), "/probe?target=srv-101")} {
 		for line := range strings.Lines(text) {
 			if name, ok := strings.CutPrefix(line, "# HELP "); ok {
 				name, _, _ = strings.Cut(name, " ")

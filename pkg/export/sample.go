@@ -1,0 +1,28 @@
+package export
+
+// Family is what samples of one name have in common, in Prometheus' terms. It is made once and not changed.
+type Family struct {
+	Name   string // with its suffix: a counter's ends in _total
+	Help   string
+	Kind   Kind
+	Labels []string // names; at most MaxLabels
+}
+
+// Kind is what the numbers of a family mean.
+type Kind uint8
+
+// The kinds of families.
+const (
+	Gauge Kind = iota
+	Counter
+	StateSet // one sample a state, 1 for the present one; the last label bears the family's name
+)
+
+// MaxLabels is how many labels a family may have.
+const MaxLabels = 6
+
+// Sink takes samples. The values of labels stand in the order of the family's names; the slice is only the sink's until
+// Add returns. A value that is not known is NaN.
+type Sink interface {
+	Add(f *Family, value float64, labels ...string)
+}
