@@ -527,7 +527,6 @@ func (f *former) need(p *proto, g *form, why *[]string) bool {
 	case claimed > 0:
 		g.needed = claimed
 		if says := claimedNeed(p.claims, claimed+len(p.members)); says > g.designed {
-			g.basis = Assumed // what is in place carries the load, whatever the claim says
 			*why = append(*why, fmt.Sprintf("the device says that %d are needed, and has only %d in place", says, g.designed))
 		}
 	case claims(p.claims, snapshot.ClaimNotRedun):
