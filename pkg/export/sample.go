@@ -6,6 +6,8 @@ type Family struct {
 	Help   string
 	Kind   Kind
 	Labels []string // names; at most MaxLabels
+	// Fleeting families lose series that say no more: a finding that closed. All others keep what they ever had.
+	Fleeting bool
 }
 
 // Kind is what the numbers of a family mean.

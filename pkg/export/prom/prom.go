@@ -56,7 +56,7 @@ var (
 	groupNeeded      = desc("group_needed", "Members that must work.", group...)
 	groupDesigned    = desc("group_designed", "Members that belong to the whole group.", group...)
 	componentNotOK   = desc("component_not_ok", "Components that are not ok, each counted once under its gravest condition.", "kind", "condition")
-	findingOpen      = desc("finding_open", "1 for each open finding that is no consequence of another; the gravest 1000.", "rule", "severity", "subject")
+	findingOpen      = fleeting(desc("finding_open", "1 for each open finding that is no consequence of another; the gravest 1000.", "rule", "severity", "subject"))
 	findings         = desc("findings", "Open findings, consequences included.", "rule", "severity")
 	targetUp         = desc("target_up", "1 if the last poll of the target was answered, 0 if it was not.", target...)
 	targetSilent     = desc("target_silent", "1 if the target has missed so many polls that its last word is no longer taken for the present.", target...)
@@ -79,6 +79,11 @@ func desc(name, help string, labels ...string) *export.Family {
 	case slices.Contains(labels, f.Name):
 		f.Kind = export.StateSet
 	}
+	return f
+}
+
+func fleeting(f *export.Family) *export.Family {
+	f.Fleeting = true
 	return f
 }
 

@@ -312,7 +312,7 @@ func BenchmarkProbe(b *testing.B) {
 	h := Probe(func() View { return v }, at)
 	b.ReportAllocs()
 	for b.Loop() {
-		get(b, h, "/probe?target=srv-5000")
+		get(b, h, "/probe?target=srv-05000")
 	}
 }
 
@@ -320,7 +320,7 @@ func BenchmarkProbe(b *testing.B) {
 func fleet(n int) View {
 	v := View{Report: &engine.Report{At: noon, Settled: true}}
 	for i := range n {
-		name := fmt.Sprintf("srv-%d", i)
+		name := fmt.Sprintf("srv-%05d", i)
 		url := "redfish://" + name
 		d := &state.Device{Name: name, Targets: []state.Target{{URL: url, LastTry: noon, LastGood: noon, Took: time.Second}}}
 		for part := range 20 {

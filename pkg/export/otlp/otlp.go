@@ -1,0 +1,168 @@
+// Package otlp sends samples as OpenTelemetry metrics, in protobuf over HTTP, to a collector or what takes its protocol.
+//
+// Specification: https://opentelemetry.io/docs/specs/otlp/ 1.x. Names and labels are those of Prometheus; state sets are
+// gauges of 0 and 1; a number that is not known is a point flagged as having no value.
+package otlp
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sparewatch/sparewatch/pkg/export"
+)
+
+// Encoder makes batches of export requests. One goroutine uses it; it implements export.Sink between Begin and End.
+type Encoder struct {
+	resource *resource.Resource
+	version  string
+	limit    int
+	started  uint64 // ns since 1970, of all counters
+
+	at      uint64
+	metrics map[*export.Family]*metrics.Metric
+	points  int
+	size    int // of the texts in it, about
+	put     func(body []byte, points int) error
+	err     error
+}
+
+// NewEncoder returns an encoder of batches of at most limit points. attributes are the resource's, as
+// service.instance.id; counters count since started.
+func NewEncoder(limit int, version string, started time.Time, attributes map[string]string) *Encoder {
+	r := &resource.Resource{Attributes: []*common.KeyValue{attribute("service.name", "sparewatch"), attribute("service.version", version)}}
+	for k, v := range attributes {
+		r.Attributes = append(r.Attributes, attribute(k, v))
+	}
+	slices.SortFunc(r.Attributes, func(a, b *common.KeyValue) int { return strings.Compare(a.Key, b.Key) })
+	return &Encoder{resource: r, version: version, limit: limit, started: uint64(started.UnixNano()), metrics: map[*export.Family]*metrics.Metric{}}
+}
+
+func attribute(key, value string) *common.KeyValue {
+	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: export.Text(value)}}}
+}
+
+// Begin begins a round whose points are all of one time. A body is only put's until put returns.
+func (e *Encoder) Begin(at time.Time, put func(body []byte, points int) error) {
+	e.at, e.put, e.err = uint64(at.UnixNano()), put, nil
+}
+
+// Add implements export.Sink.
+func (e *Encoder) Add(f *export.Family, value float64, labels ...string) {
+	p := &metrics.NumberDataPoint{TimeUnixNano: e.at}
+	if math.IsNaN(value) {
+		p.Flags = uint32(metrics.DataPointFlags_DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
+	} else {
+		p.Value = &metrics.NumberDataPoint_AsDouble{AsDouble: value}
+	}
+	for i, name := range f.Labels {
+		if labels[i] != "" {
+			p.Attributes = append(p.Attributes, attribute(name, labels[i]))
+			e.size += len(name) + len(labels[i])
+		}
+	}
+	m := e.metrics[f]
+	if m == nil {
+		m = e.metric(f)
+		e.metrics[f] = m
+		e.size += len(f.Name) + len(f.Help)
+	}
+	if f.Kind == export.Counter {
+		p.StartTimeUnixNano = e.started
+		sum := m.GetSum()
+		sum.DataPoints = append(sum.DataPoints, p)
+	} else {
+		gauge := m.GetGauge()
+		gauge.DataPoints = append(gauge.DataPoints, p)
+	}
+	e.points++
+	if e.size += pointSize; e.points >= e.limit || e.size > export.MaxBody/2 {
+		e.flush()
+	}
+}
+
+// pointSize is more than a point takes beside its texts.
+const pointSize = 64
+
+func (e *Encoder) metric(f *export.Family) *metrics.Metric {
+	m := &metrics.Metric{Name: f.Name, Description: f.Help}
+	if f.Kind == export.Counter {
+		m.Data = &metrics.Metric_Sum{Sum: &metrics.Sum{IsMonotonic: true, AggregationTemporality: metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE}}
+	} else {
+		m.Data = &metrics.Metric_Gauge{Gauge: &metrics.Gauge{}}
+	}
+	return m
+}
+
+// End ends the round.
+func (e *Encoder) End() error {
+	e.flush()
+	return e.err
+}
+
+func (e *Encoder) flush() {
+	if e.points > 0 && e.err == nil {
+		e.err = e.send()
+	}
+	clear(e.metrics)
+	e.points, e.size = 0, 0
+}
+
+// send marshals a MetricsData, which on the wire is an ExportMetricsServiceRequest.
+func (e *Encoder) send() error {
+	scope := &metrics.ScopeMetrics{Scope: &common.InstrumentationScope{Name: "sparewatch", Version: e.version}}
+	for _, m := range e.metrics {
+		scope.Metrics = append(scope.Metrics, m)
+	}
+	slices.SortFunc(scope.Metrics, func(a, b *metrics.Metric) int { return strings.Compare(a.Name, b.Name) })
+	body, err := proto.Marshal(&metrics.MetricsData{ResourceMetrics: []*metrics.ResourceMetrics{{Resource: e.resource, ScopeMetrics: []*metrics.ScopeMetrics{scope}}}})
+	if err != nil {
+		return err
+	}
+	return e.put(body, e.points)
+}
+
+// Writer sends batches to one receiver.
+type Writer struct{ poster export.Poster }
+
+// NewWriter checks the URL, as https://otel.example.net:4318/v1/metrics. Header holds what the receiver wants beside the
+// protocol's own.
+func NewWriter(client *http.Client, at string, header http.Header) (*Writer, error) {
+	u, err := url.Parse(at)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("OTLP goes to https://HOST:4318/v1/metrics")
+	}
+	h := header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Content-Encoding", "gzip")
+	h.Set("Content-Type", "application/x-protobuf")
+	return &Writer{export.Poster{Client: client, URL: at, Header: h}}, nil
+}
+
+// Write implements export.Writer.
+func (w *Writer) Write(ctx context.Context, body []byte) error {
+	var packed bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // the level is a valid one
+	_, _ = z.Write(body)                                 // a buffer takes everything
+	_ = z.Close()
+	return w.poster.Post(ctx, packed.Bytes())
+}
+
+var (
+	_ export.Writer = (*Writer)(nil)
+	_ export.Sink   = (*Encoder)(nil)
+)

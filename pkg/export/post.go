@@ -1,0 +1,79 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Poster posts bodies to one URL, and says of each answer what it means for the batch.
+type Poster struct {
+	Client *http.Client
+	URL    string // no error shows more of it than the host
+	Header http.Header
+}
+
+// Post sends one body. Its errors are those of Writer: a body that the receiver cannot take (400, 413, 422) is refused
+// for good, as a whole; everything else is worth another attempt.
+func (p *Poster) Post(ctx context.Context, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the URL cannot be used")
+	}
+	for k, v := range p.Header {
+		r.Header[k] = v
+	}
+	r.Header.Set("User-Agent", "sparewatch")
+	answer, err := p.Client.Do(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.URL.Host, plainError(err))
+	}
+	defer answer.Body.Close()
+	said, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10)) // the status says enough
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
+	return verdict(r.URL.Host, answer, Line(strings.TrimSpace(string(said))))
+}
+
+// plainError takes the URL, which may hold a secret, out of an error of net/http.
+func plainError(err error) error {
+	for u := errors.Unwrap(err); u != nil; u = errors.Unwrap(u) {
+		return u
+	}
+	return err
+}
+
+func verdict(host string, answer *http.Response, said string) error {
+	switch status := answer.StatusCode; {
+	case status < 300:
+		return nil
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge, status == http.StatusUnprocessableEntity:
+		return &RefusedError{Points: math.MaxInt, Why: fmt.Sprintf("%s answers %d: %s", host, status, said)}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return fmt.Errorf("%s refuses our user, password or token (%d %s): check them", host, status, said)
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		return fmt.Errorf("%s takes nothing at this path (%d %s): correct the url, or have the receiver take it", host, status, said)
+	case status < 400:
+		return fmt.Errorf("%s sends us elsewhere (%d): write the url that it points to", host, status)
+	}
+	err := fmt.Errorf("%s answers %d: %s", host, answer.StatusCode, said)
+	if d := retryAfter(answer.Header.Get("Retry-After")); d > 0 {
+		return &BusyError{After: d, Err: err}
+	}
+	return err
+}
+
+// retryAfter reads the header's seconds (RFC 9110, section 10.2.3); a date counts as no wish.
+func retryAfter(s string) time.Duration {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
