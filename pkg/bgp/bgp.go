@@ -31,11 +31,37 @@ func (a ASN) String() string { return "AS" + strconv.FormatUint(uint64(a), 10) }
 // Family is an address family with its subsequent one, as AFI<<8 | SAFI.
 type Family uint32
 
-// The families that have prefixes which tables keep. All others are counted.
+// The families whose prefixes are read. All others are counted.
 const (
-	IPv4Unicast Family = 1<<8 | 1
-	IPv6Unicast Family = 2<<8 | 1
+	IPv4Unicast  Family = 1<<8 | 1
+	IPv6Unicast  Family = 2<<8 | 1
+	IPv4Labelled Family = 1<<8 | 4 // RFC 8277
+	IPv6Labelled Family = 2<<8 | 4
+	IPv4VPN      Family = 1<<8 | 128 // RFC 4364
+	IPv6VPN      Family = 2<<8 | 128 // RFC 4659
 )
+
+// Kept lists the families whose prefixes are read, in the order of FamilySet's bits.
+func Kept() [6]Family {
+	return [6]Family{IPv4Unicast, IPv6Unicast, IPv4Labelled, IPv6Labelled, IPv4VPN, IPv6VPN}
+}
+
+// FamilySet is a set of families whose prefixes are read.
+type FamilySet uint8
+
+// SetOf makes a set; families that are not read are left out.
+func SetOf(families ...Family) FamilySet {
+	var s FamilySet
+	for _, f := range families {
+		if i := f.Index(); i >= 0 {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
+// Has reports whether f is in the set.
+func (s FamilySet) Has(f Family) bool { i := f.Index(); return i >= 0 && s&(1<<i) != 0 }
 
 // FamilyOf joins an AFI and a SAFI.
 func FamilyOf(afi uint16, safi uint8) Family { return Family(afi)<<8 | Family(safi) }
@@ -46,8 +72,24 @@ func (f Family) AFI() uint16 { return uint16(f >> 8) }
 // SAFI is the subsequent address family's number.
 func (f Family) SAFI() uint8 { return uint8(f) }
 
-// Kept reports whether tables keep the family's prefixes.
-func (f Family) Kept() bool { return f == IPv4Unicast || f == IPv6Unicast }
+// Index is the family's place in Kept; -1: its prefixes are not read.
+func (f Family) Index() int {
+	switch f {
+	case IPv4Unicast:
+		return 0
+	case IPv6Unicast:
+		return 1
+	case IPv4Labelled:
+		return 2
+	case IPv6Labelled:
+		return 3
+	case IPv4VPN:
+		return 4
+	case IPv6VPN:
+		return 5
+	}
+	return -1
+}
 
 func (f Family) String() string {
 	afi, ok := map[uint16]string{1: "ipv4", 2: "ipv6", 25: "l2vpn", 16388: "bgp-ls"}[f.AFI()]
@@ -177,24 +219,35 @@ type Attributes struct {
 	Communities []uint32
 }
 
-// NLRI is one prefix with its path id (RFC 7911; 0 where add-path is not spoken).
+// NLRI is one prefix. The zero SAFI stands for unicast.
 type NLRI struct {
 	Prefix netip.Prefix
-	PathID uint32
+	PathID uint32 // RFC 7911; 0 where add-path is not spoken
+	SAFI   uint8  // 0 or 1: unicast; 4: labelled; 128: in the VPN that RD names
+	RD     uint64
+}
+
+// Family is the prefix's family.
+func (n NLRI) Family() Family {
+	afi := uint16(2)
+	if n.Prefix.Addr().Is4() {
+		afi = 1
+	}
+	return FamilyOf(afi, max(n.SAFI, 1))
 }
 
 // Update is what one UPDATE message says. It is valid until its Decoder's next call.
 type Update struct {
 	Attrs Attributes
 	// Announced and Withdrawn hold the classic IPv4 prefixes and those of MP_REACH_NLRI and MP_UNREACH_NLRI for the
-	// families that are kept. The first Classic of Announced have Attrs.NextHop, the others MPNextHop.
+	// families that are read. The first Classic of Announced have Attrs.NextHop, the others MPNextHop.
 	Announced []NLRI
 	Classic   int
 	Withdrawn []NLRI
 	MPNextHop netip.Addr
 	// Ended are the families of which this message is the End-of-RIB marker (RFC 4724).
 	Ended []Family
-	// Other counts prefixes-bearing attributes of families that are not kept.
+	// Other are the families of attributes that bear what is not read.
 	Other []Family
 	// Problems are what was wrong and how it was dealt with (RFC 7606).
 	Problems []Problem
@@ -212,8 +265,8 @@ type Problem struct {
 type Options struct {
 	// FourOctet: AS numbers in AS_PATH and AGGREGATOR are four octets wide.
 	FourOctet bool
-	// AddPath4 and AddPath6: prefixes of the family carry a path id.
-	AddPath4, AddPath6 bool
+	// AddPath: prefixes of these families carry a path id.
+	AddPath FamilySet
 }
 
 // Open is what an OPEN message says.
@@ -232,8 +285,13 @@ type Open struct {
 
 // Negotiated are the options of messages that from sends to to.
 func Negotiated(from, to Open) Options {
-	both := func(f Family) bool { return from.AddPath[f]&2 != 0 && to.AddPath[f]&1 != 0 }
-	return Options{FourOctet: from.FourOctet && to.FourOctet, AddPath4: both(IPv4Unicast), AddPath6: both(IPv6Unicast)}
+	o := Options{FourOctet: from.FourOctet && to.FourOctet}
+	for i, f := range Kept() {
+		if from.AddPath[f]&2 != 0 && to.AddPath[f]&1 != 0 {
+			o.AddPath |= 1 << i
+		}
+	}
+	return o
 }
 
 // Notification is what a NOTIFICATION message says.

@@ -1,0 +1,161 @@
+package mrt_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sparewatch/sparewatch/pkg/bgp"
+	"github.com/sparewatch/sparewatch/pkg/mrt"
+	"github.com/sparewatch/sparewatch/pkg/recording"
+)
+
+// lines are a file's paths, updates and changes of state as bgpdump -m writes them.
+func lines(t testing.TB, file string) ([]string, *mrt.Reader) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := mrt.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out, r
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", filepath.Base(file), err)
+		}
+		out = append(out, bgpdump(rec)...)
+	}
+}
+
+func bgpdump(rec *mrt.Record) []string {
+	var out []string
+	peer := fmt.Sprintf("%s|%d", rec.Peer.Address, uint32(rec.Peer.AS))
+	switch {
+	case rec.Entry != nil:
+		kind := "TABLE_DUMP2"
+		if rec.Entry.Version == 1 {
+			kind = "TABLE_DUMP"
+		}
+		n := rec.Update.Announced[0]
+		prefix := n.Prefix.String()
+		if rec.Entry.AddPath {
+			kind += "_AP"
+			prefix += fmt.Sprintf("|%d", n.PathID)
+		}
+		hop := rec.Update.Attrs.NextHop
+		if n.Prefix.Addr().Is6() {
+			hop = rec.Update.MPNextHop
+		}
+		out = append(out, fmt.Sprintf("%s|%d|B|%s|%s|%s", kind, rec.At.Unix(), peer, prefix, attributes(rec.Update, hop.String())))
+	case rec.State != nil:
+		out = append(out, fmt.Sprintf("BGP4MP|%d|STATE|%s|%d|%d", rec.At.Unix(), peer, rec.State.Old, rec.State.New))
+	case rec.Update != nil:
+		for _, n := range rec.Update.Withdrawn {
+			out = append(out, fmt.Sprintf("BGP4MP|%d|W|%s|%s", rec.At.Unix(), peer, n.Prefix))
+		}
+		for i, n := range rec.Update.Announced {
+			hop := rec.Update.Attrs.NextHop
+			if i >= rec.Update.Classic {
+				hop = rec.Update.MPNextHop
+			}
+			out = append(out, fmt.Sprintf("BGP4MP|%d|A|%s|%s|%s", rec.At.Unix(), peer, n.Prefix, attributes(rec.Update, hop.String())))
+		}
+	}
+	return out
+}
+
+func attributes(u *bgp.Update, hop string) string {
+	a := &u.Attrs
+	var words []string
+	for _, c := range a.Communities {
+		switch c {
+		case 0xffffff01:
+			words = append(words, "no-export")
+		case 0xffffff02:
+			words = append(words, "no-advertise")
+		case 0xffffff03:
+			words = append(words, "local-AS")
+		default:
+			words = append(words, fmt.Sprintf("%d:%d", c>>16, c&0xffff))
+		}
+	}
+	atomic, aggregator := "NAG", ""
+	if a.Atomic {
+		atomic = "AG"
+	}
+	if a.AggregatorIP.IsValid() {
+		aggregator = fmt.Sprintf("%d %s", uint32(a.Aggregator), a.AggregatorIP)
+	}
+	return fmt.Sprintf("%s|%s|%s|%d|%d|%s|%s|%s|", a.ASPath, strings.ToUpper(a.Origin.String()), hop, a.LocalPref, a.MED, strings.Join(words, " "), atomic, aggregator)
+}
+
+func expected(t testing.TB, file string) []string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for s := bufio.NewScanner(z); s.Scan(); {
+		out = append(out, s.Text())
+	}
+	return out
+}
+
+func TestDump(t *testing.T) {
+	root, ok := recording.Dir()
+	if !ok {
+		t.Skip("no recordings")
+	}
+	dir := filepath.Join(root, "bgp", "mrt")
+	files, _ := filepath.Glob(filepath.Join(dir, "*.expected.bgp.gz"))
+	for _, f := range files {
+		got, r := lines(t, strings.Replace(f, ".expected.bgp", "", 1))
+		want := expected(t, f)
+		slices.Sort(got)
+		slices.Sort(want)
+		same := 0
+		shown := 0
+		m := map[string]int{}
+		for _, w := range want {
+			m[w]++
+		}
+		for _, g := range got {
+			if m[g] > 0 {
+				m[g]--
+				same++
+			} else if shown < 5 {
+				shown++
+				t.Log("more:", g)
+			}
+		}
+		shown = 0
+		for w, n := range m {
+			if n > 0 && shown < 5 {
+				shown++
+				t.Log("less:", w)
+			}
+		}
+		t.Logf("%s: %d of %d, got %d; %v", filepath.Base(f), same, len(want), len(got), r.Counted())
+	}
+}
