@@ -67,13 +67,15 @@ func DefaultLimits() Limits { return Limits{Requests: 4000, Bytes: 64 << 20, Com
 
 // Credentials are what a target may ask for. Collectors use the fields of their protocol and ignore the others.
 type Credentials struct {
-	Name      string // of the credential in the configuration, for error texts
-	User      string
-	Password  secret.Text
-	Community secret.Text // SNMP v1 and v2c; empty: "public"
-	Version   string      // SNMP: "1", "2c" (default), "3"
-	V3        V3
-	TLS       TLS
+	Name     string // of the credential in the configuration, for error texts
+	User     string
+	Password secret.Text
+	// AllowClearPassword lets an IPMI 1.5 BMC have the password in the clear where it takes it in no other way.
+	AllowClearPassword bool
+	Community          secret.Text // SNMP v1 and v2c; empty: "public"
+	Version            string      // SNMP: "1", "2c" (default), "3"
+	V3                 V3
+	TLS                TLS
 }
 
 // V3 are SNMPv3's user-based security parameters (RFC 3414, RFC 7860).

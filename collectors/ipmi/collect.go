@@ -2,7 +2,6 @@ package ipmi
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -22,9 +21,13 @@ type conversation struct {
 	limits  collectors.Limits
 	suites  []types.CipherSuiteID // what to try; the one that worked alone, once it did
 
+	plus     bool // it spoke RMCP+ once
 	session  *session
 	repo     *repository
 	identity *identity
+	frus     map[byte]fru // of supplies, by FRU device
+	log      eventLog
+	was      map[component.ID]component.Status // at the last poll
 }
 
 // Poll reads the chassis status and the sensors that matter; a full poll also looks whether the SDR repository changed.
@@ -97,11 +100,17 @@ func (c *conversation) read(ctx context.Context, scope collectors.Scope, sn *sna
 	if c.identity != nil {
 		m.identity = *c.identity
 		sn.Device.Vendor, sn.Device.Model, sn.Device.Serial, sn.Device.Firmware = m.identity.vendor, m.identity.model, m.identity.serial, m.identity.firmware
+		sn.Device.UUID = m.identity.uuid
 	}
 	if err := c.inventory(ctx, scope, sn); err != nil {
 		return err
 	}
-	m.sensors, m.units = c.repo.sensors, c.repo.units
+	if scope == collectors.Full || c.frus == nil {
+		if err := c.supplyFRUs(ctx); err != nil {
+			return err
+		}
+	}
+	m.sensors, m.locators, m.frus, m.contains = c.repo.sensors, c.repo.locators, c.frus, c.repo.contains
 	m.readings = make([]reading, len(m.sensors))
 	for i, x := range m.sensors {
 		if !relevant(x) {
@@ -120,9 +129,43 @@ func (c *conversation) read(ctx context.Context, scope collectors.Scope, sn *sna
 			sn.Errors = append(sn.Errors, partial(fmt.Sprintf("sensor %02xh %s", x.number, x.name), err))
 		}
 	}
-	sn.Components, sn.Claims = parse(m)
+	parsed := parse(m)
+	sn.Components, sn.Claims = parsed.components, parsed.claims
+	if scope == collectors.Full || c.changed(sn.Components) {
+		if err := c.log.read(ctx, s, scope == collectors.Full, time.Now()); err != nil {
+			sn.Errors = append(sn.Errors, partial("system event log", err))
+		}
+	}
+	c.log.annotate(sn.Components, parsed.speaks)
+	s.describe(&sn.Components[0])
 	c.bound(sn)
 	return nil
+}
+
+// changed reports whether some part is other than at the last poll: its log may tell why.
+func (c *conversation) changed(components []component.Component) bool {
+	now := make(map[component.ID]component.Status, len(components))
+	changed := false
+	for i := range components {
+		x := &components[i]
+		now[x.ID] = x.Status
+		if was, known := c.was[x.ID]; !known || was != x.Status {
+			changed = true
+		}
+	}
+	c.was = now
+	return changed
+}
+
+// describe notes on the host how the session is protected, where that is less than usual.
+func (s *session) describe(host *component.Component) {
+	if s.plus {
+		return
+	}
+	host.Attributes["ipmi_session"] = "IPMI 1.5, " + names15[s.authType]
+	if s.unsigned {
+		host.Attributes["ipmi_session"] += ", answers not signed"
+	}
 }
 
 // bound keeps the snapshot within the target's limit on components; claims name only what is left.
@@ -167,7 +210,8 @@ func (c *conversation) inventory(ctx context.Context, scope collectors.Scope, sn
 	return nil
 }
 
-// login opens a session: RMCP+ with the suites in order, IPMI 1.5 where there is nothing newer.
+// login opens a session: RMCP+ with the suites in order, IPMI 1.5 where there is nothing newer. A BMC that spoke RMCP+
+// once is not spoken to in any weaker way afterwards: what it offers is not signed.
 func (c *conversation) login(ctx context.Context) error {
 	u := user{name: c.target.Credentials.User, password: []byte(c.target.Credentials.Password.Reveal()), privilege: types.PrivilegeLevelUser}
 	s, err := connect(ctx, c.address, c.timeout, tries)
@@ -175,129 +219,40 @@ func (c *conversation) login(ctx context.Context) error {
 		return err
 	}
 	s.budget, s.room = c.limits.Requests, c.limits.Bytes
+	if err = c.open(ctx, s, u); err != nil {
+		_ = s.close(ctx)
+		return err
+	}
+	c.session = s
+	return nil
+}
+
+func (c *conversation) open(ctx context.Context, s *session, u user) error {
 	can, err := s.capabilities(ctx, u.privilege)
 	if err != nil {
-		_ = s.close(ctx)
 		return fmt.Errorf("get channel authentication capabilities: %w", err)
 	}
-	if !can.plus {
-		if !can.md5 {
-			_ = s.close(ctx)
-			return errors.New("the BMC has neither RMCP+ nor IPMI 1.5 with MD5")
-		}
-		if err := s.open15(ctx, u); err != nil {
-			_ = s.close(ctx)
+	if !can.plus && !c.plus {
+		authType, err := choose15(can, c.target.Credentials.AllowClearPassword)
+		if err != nil {
 			return err
 		}
-		c.session = s
-		return nil
+		return s.open15(ctx, can, authType, u)
 	}
 	for i, suite := range c.suites {
 		err = s.open20(ctx, suite, u)
 		if err == nil {
-			c.session, c.suites = s, []types.CipherSuiteID{suite}
+			c.plus, c.suites = true, []types.CipherSuiteID{suite}
 			return nil
 		}
 		if !errors.Is(err, errNoSuite) || i == len(c.suites)-1 {
 			break
 		}
 	}
-	_ = s.close(ctx)
+	if errors.Is(err, errNoSuite) { // other firmware may want another suite than the one that worked
+		c.suites = defaultSuites
+	}
 	return err
-}
-
-// identify reads Get Device ID and FRU device 0. What of it could be read comes back even with an error.
-func (s *session) identify(ctx context.Context) (*identity, error) {
-	data, err := s.do(ctx, request{netFn: netFnApp, cmd: cmdGetDeviceID})
-	if err != nil {
-		return nil, fmt.Errorf("get device id: %w", err)
-	}
-	if len(data) < 11 {
-		return nil, fmt.Errorf("get device id: %w: %d bytes", errMalformed, len(data))
-	}
-	id := &identity{
-		firmware: fmt.Sprintf("%d.%02x", data[2]&0x7f, data[3]), // minor is BCD
-		vendor:   vendors[uint32(data[6])|uint32(data[7])<<8|uint32(data[8]&0x0f)<<16],
-	}
-	fru, err := s.fru(ctx, 0)
-	if err != nil {
-		return id, fmt.Errorf("FRU 0: %w", err)
-	}
-	vendor, model, serial, err := parseFRU(fru)
-	if vendor != "" {
-		id.vendor = vendor
-	}
-	id.model, id.serial = model, serial
-	return id, err
-}
-
-const maxFRU = 4096
-
-// fru reads a FRU device's area (section 34), bounded.
-func (s *session) fru(ctx context.Context, device byte) ([]byte, error) {
-	data, err := s.do(ctx, request{netFn: netFnStorage, cmd: cmdGetFRUAreaInfo, data: []byte{device}})
-	if err != nil {
-		return nil, err
-	}
-	if len(data) < 3 {
-		return nil, errMalformed
-	}
-	size := min(int(binary.LittleEndian.Uint16(data)), maxFRU)
-	words := data[2]&1 == 1 // accessed by words: offsets and counts are in words
-	out := make([]byte, 0, size)
-	chunk := 32
-	for len(out) < size {
-		n, offset := min(chunk, size-len(out)), len(out)
-		if words {
-			n, offset = max(1, n/2), offset/2
-		}
-		data, err := s.do(ctx, request{netFn: netFnStorage, cmd: cmdReadFRU, data: []byte{device, byte(offset), byte(offset >> 8), byte(n)}})
-		if hasCode(err, 0xc7, 0xc8, 0xca) && chunk > 8 {
-			chunk /= 2
-			continue
-		}
-		if err != nil {
-			return out, err
-		}
-		if len(data) < 2 {
-			break
-		}
-		out = append(out, data[1:]...)
-	}
-	return out, nil
-}
-
-// parseFRU takes maker, name and serial from the product area, else from the board area (FRU specification, 8 to 12).
-func parseFRU(b []byte) (vendor, model, serial string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: FRU: %v", errMalformed, r)
-		}
-	}()
-	if len(b) < 8 {
-		return "", "", "", fmt.Errorf("%w: FRU of %d bytes", errMalformed, len(b))
-	}
-	if at := int(b[4]) * 8; at != 0 && at < len(b) {
-		var p types.FRUProductInfoArea
-		if p.Unpack(b[at:]) == nil {
-			vendor, model, serial = idString(p.ManufacturerTypeLength, p.Manufacturer), idString(p.NameTypeLength, p.Name), idString(p.SerialNumberTypeLength, p.SerialNumber)
-		}
-	}
-	if at := int(b[3]) * 8; at != 0 && at < len(b) && (vendor == "" || model == "") {
-		var p types.FRUBoardInfoArea
-		if p.Unpack(b[at:]) == nil {
-			if vendor == "" {
-				vendor = idString(p.ManufacturerTypeLength, p.Manufacturer)
-			}
-			if model == "" {
-				model = idString(p.ProductNameTypeLength, p.ProductName)
-			}
-			if serial == "" {
-				serial = idString(p.SerialNumberTypeLength, p.SerialNumber)
-			}
-		}
-	}
-	return vendor, model, serial, nil
 }
 
 // Close ends the session at the BMC.
@@ -336,9 +291,20 @@ func (c *conversation) explain(err error) snapshot.Error {
 	case errors.Is(err, errAuth):
 		e.Class = snapshot.ClassAuth
 		e.Hint = fmt.Sprintf("check user %q, its password (case, 20 bytes at most) and that it may log in over LAN", c.target.Credentials.User)
+	case errors.Is(err, errUser):
+		e.Class = snapshot.ClassAuth
+		e.Hint = fmt.Sprintf("make the user %q on the BMC and let it log in over LAN, or name another one in the credentials", c.target.Credentials.User)
+	case errors.Is(err, errPrivilege):
+		e.Class = snapshot.ClassAuth
+		e.Hint = fmt.Sprintf("give %q the privilege level User for the LAN channel; no more is needed", c.target.Credentials.User)
 	case errors.Is(err, errNoSuite):
 		e.Class = snapshot.ClassAuth
 		e.Hint = "allow cipher suite 17 or 3 for this user's privilege level on the BMC"
+	case errors.Is(err, errClear):
+		e.Class = snapshot.ClassAuth
+		e.Hint = "switch MD5 on there, or write allow_clear_password: true in the credentials: anybody on the way can then read the password"
+	case errors.Is(err, errSlots):
+		e.Hint = "somebody holds all its sessions: close those that nobody needs, or wait until the BMC ends the idle ones (a minute on most)"
 	case errors.Is(err, errMalformed) && !errors.Is(err, errNoAnswer):
 		e.Class = snapshot.ClassGarbage
 		e.Hint = "it answers, but not IPMI: is the port right?"

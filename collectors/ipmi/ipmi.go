@@ -52,6 +52,8 @@ func (Collector) Open(t collectors.Target) (collectors.Session, error) {
 	limits.Components = cmp.Or(limits.Components, usual.Components)
 	return &conversation{
 		target: t, address: net.JoinHostPort(u.Hostname(), port), timeout: timeout, limits: limits,
-		suites: []types.CipherSuiteID{types.CipherSuiteID17, types.CipherSuiteID3},
+		suites: defaultSuites,
 	}, nil
 }
+
+var defaultSuites = []types.CipherSuiteID{types.CipherSuiteID17, types.CipherSuiteID3}

@@ -29,6 +29,7 @@ const (
 	cmdGetSDR            = 0x23 // storage
 	cmdGetSELInfo        = 0x40 // storage
 	cmdGetSELEntry       = 0x43 // storage
+	cmdGetSELTime        = 0x48 // storage
 )
 
 const (
@@ -131,7 +132,9 @@ var rmcpHeader = []byte{0x06, 0x00, 0xff, 0x07}
 
 const (
 	authNone     = 0x00
+	authMD2      = 0x01
 	authMD5      = 0x02
+	authPassword = 0x04
 	authRMCPPlus = 0x06
 
 	payloadIPMI         = 0x00

@@ -106,15 +106,15 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte{0, 0, 0x51, 2, 0x20, 0x20, 0, 1, 10, 1})
 	f.Add([]byte{0, 0, 0x51, 0x11, 0x10})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := repository{units: map[uint16]string{}}
+		r := repository{contains: map[entity][]entity{}}
 		r.add(b)
-		_, _, _, _ = parseFRU(b)
+		_, _ = parseFRU(b)
 		_, _ = decodeChassis(b)
 		m := machine{device: "m", sensors: r.sensors, readings: make([]reading, len(r.sensors))}
 		for i := range m.readings {
 			m.readings[i] = decodeReading(b)
 		}
-		components, _ := parse(m)
+		components := parse(m).components
 		seen := map[string]bool{}
 		for _, c := range components {
 			if seen[string(c.ID)] {

@@ -3,6 +3,7 @@ package ipmi
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -19,26 +20,47 @@ type machine struct {
 	chassis  *chassis // nil: not read
 	sensors  []sensor
 	readings []reading // beside sensors; the zero reading where it was not read
-	units    map[uint16]string
+	locators []locator
+	frus     map[byte]fru // of locators, by FRU device
+	contains map[entity][]entity
 }
+
+// parsed is a poll in words. The host is the first of the components.
+type parsed struct {
+	components []component.Component
+	claims     []snapshot.Claim
+	speaks     map[sensorKey]component.ID // which part a sensor speaks of
+}
+
+// sensorKey is how the event log names a sensor.
+type sensorKey struct{ owner, lun, number byte }
 
 // identity of the machine: Get Device ID (section 20.1) and the product and board areas of FRU device 0.
 type identity struct {
 	vendor, model, serial, firmware string
+	uuid, chassisSerial             string
 }
 
 // chassis is Get Chassis Status (section 28.2).
 type chassis struct {
 	on, overload, interlock, fault, controlFault bool
 	driveFault, coolingFault                     bool
+	last                                         []string // why the power went last
 }
 
 func decodeChassis(data []byte) (*chassis, error) {
 	if len(data) < 3 {
 		return nil, fmt.Errorf("get chassis status: %w: %d bytes", errMalformed, len(data))
 	}
+	var last []string
+	for bit, words := range []string{"AC failed", "power overload", "power interlock activated", "power fault", "powered on by IPMI command"} {
+		if data[1]&(1<<bit) != 0 {
+			last = append(last, words)
+		}
+	}
 	return &chassis{
-		on: data[0]&0x01 != 0, overload: data[0]&0x02 != 0, interlock: data[0]&0x04 != 0, fault: data[0]&0x08 != 0, controlFault: data[0]&0x10 != 0,
+		last: last,
+		on:   data[0]&0x01 != 0, overload: data[0]&0x02 != 0, interlock: data[0]&0x04 != 0, fault: data[0]&0x08 != 0, controlFault: data[0]&0x10 != 0,
 		driveFault: data[2]&0x04 != 0, coolingFault: data[2]&0x08 != 0,
 	}, nil
 }
@@ -66,8 +88,8 @@ func consumption(x sensor) bool {
 }
 
 // parse turns what was read into components and claims. It is pure.
-func parse(m machine) ([]component.Component, []snapshot.Claim) {
-	b := builder{device: m.device, parts: map[component.ID]*part{}}
+func parse(m machine) parsed {
+	b := builder{device: m.device, parts: map[component.ID]*part{}, speaks: map[sensorKey]component.ID{}, at: map[entity]component.ID{}}
 	b.supplyNames(m)
 	for i, x := range m.sensors {
 		r := m.readings[i]
@@ -77,9 +99,11 @@ func parse(m machine) ([]component.Component, []snapshot.Claim) {
 		b.sensor(x, r)
 	}
 	host := b.host(m)
+	b.describe(m)
 	b.settle()
 	components := b.components()
-	return append([]component.Component{host}, components...), b.claims(m, components)
+	claims := b.claims(m, components)
+	return parsed{components: append([]component.Component{host}, components...), claims: claims, speaks: b.speaks}
 }
 
 // builder gathers evidence part by part: sensors that speak of one part share its entity, or the number in their names.
@@ -90,6 +114,8 @@ type builder struct {
 	supply    map[byte]string
 	power     component.Value // what the machine draws, W
 	unitWords []string        // what the power unit says
+	speaks    map[sensorKey]component.ID
+	at        map[entity]component.ID // the part at an entity, where only one is
 }
 
 // part is one component with the evidence for its condition.
@@ -104,7 +130,7 @@ type part struct {
 }
 
 var (
-	supplyNumber = regexp.MustCompile(`(?i)^(?:psu?|power[ _]*supply|pwr[ _]*supply|ps)[ _#-]*0*([0-9]+)`)
+	supplyNumber = regexp.MustCompile(`(?i)^(?:[a-z0-9]*[ _])?(?:psu?|p/s|power[ _]*supply|pwr[ _]*supply|pwr[ _]*sply)[ _#-]*(?:status|stat|sts|bay|slot|fru)?[ _#-]*0*([0-9]+)`)
 	fanNumber    = regexp.MustCompile(`(?i)^(?:sys|system|chassis)?[ _]*fan[ _#-]*(?:module|tray)?[ _#-]*0*([0-9]+[a-z]?)$`)
 	driveNumber  = regexp.MustCompile(`(?i)(?:hdd|drive|disk|slot|bay|ssd|nvme)[ _#-]*0*([0-9]+)`)
 )
@@ -114,7 +140,7 @@ var (
 func (b *builder) supplyNames(m machine) {
 	b.supply = map[byte]string{}
 	for _, x := range m.sensors {
-		if x.entity != entityPowerSupply || x.kind != typePowerSupply {
+		if x.entity != entityPowerSupply || x.kind != typePowerSupply || x.event == eventRedundancy {
 			continue
 		}
 		if n := supplyNumber.FindStringSubmatch(x.name); n != nil {
@@ -149,7 +175,15 @@ func (b *builder) part(kind component.Kind, local, name string) *part {
 	return p
 }
 
-func (p *part) alias(x sensor) {
+// alias notes that a sensor speaks of the part.
+func (b *builder) alias(p *part, x sensor) {
+	b.speaks[sensorKey{x.owner, x.lun, x.number}] = p.ID
+	at := entity{x.entity, x.instance}
+	if known, taken := b.at[at]; taken && known != p.ID {
+		b.at[at] = "" // several are at one entity: a maker who counts none
+	} else {
+		b.at[at] = p.ID
+	}
 	for _, a := range []string{fmt.Sprintf("%d.%d", x.entity, x.instance), x.name} {
 		known := a == ""
 		for _, have := range p.Aliases {
@@ -184,6 +218,10 @@ func (b *builder) sensor(x sensor, r reading) {
 		}
 	case b.supplyLocal(x) != "":
 		b.supplySensor(x, r)
+	case x.kind == typePowerSupply: // of all supplies: "PSU Mismatch"
+		if words, bad := allSupplies(x, r); bad {
+			b.unitWords = append(b.unitWords, words)
+		}
 	case x.kind == typeFan || x.entity == entityFan && x.kind == typePresence:
 		b.fanSensor(x, r)
 	case x.kind == typeDriveSlot:
@@ -191,6 +229,19 @@ func (b *builder) sensor(x sensor, r reading) {
 	case x.kind == typeBattery && !boardBattery.MatchString(x.name):
 		b.batterySensor(x, r)
 	}
+}
+
+// allSupplies is what a sensor says that speaks of the supplies together.
+func allSupplies(x sensor, r reading) (words string, bad bool) {
+	switch x.event {
+	case eventSpecific:
+		return x.name + ": " + r.words(supplyStates), r.has(1) || r.has(2) || r.has(5) || r.has(6)
+	case eventSeverity:
+		return x.name + ": " + r.words(severityStates), r.states&0x7e != 0
+	case eventDigital:
+		return x.name + ": " + r.words(digitalStates), assertedMeans(x.name) == meansBad && r.has(1)
+	}
+	return "", false
 }
 
 // boardBattery is the clock's cell: no part of any redundancy, and silent when well.
@@ -203,7 +254,7 @@ func (b *builder) supplySensor(x sensor, r reading) {
 	}
 	local := b.supplyLocal(x)
 	p := b.part(component.PSU, local, "Power supply "+local)
-	p.alias(x)
+	b.alias(p, x)
 	switch {
 	case !r.valid:
 		p.silent = append(p.silent, x.name+": "+r.why)
@@ -213,12 +264,56 @@ func (b *builder) supplySensor(x sensor, r reading) {
 		p.seen(r.has(1), r.has(0))
 	case x.kind == typePresence && x.event == eventSpecific:
 		p.seen(r.has(0), r.has(1))
-	case x.event == eventDigital:
-		p.digital(x, r)
-	case x.event == eventSeverity:
-		p.severity(x, r)
 	case x.event == eventThreshold:
 		p.analog(x, r)
+	default:
+		p.generic(x, r)
+	}
+}
+
+// generic takes the generic event types that say how a part is (table 42-2).
+func (p *part) generic(x sensor, r reading) {
+	switch x.event {
+	case eventDigital:
+		p.digital(x, r)
+	case eventPredictive:
+		if r.has(1) {
+			p.Predicted = true
+			p.bad(component.Impaired, x.name+": "+r.words(genericStates[x.event]))
+		}
+	case eventLimit, eventPerform:
+		if r.has(1) {
+			p.bad(component.Impaired, x.name+": "+r.words(genericStates[x.event]))
+		}
+	case eventSeverity:
+		p.severity(x, r)
+	case eventAvailable:
+		p.availability(x, r)
+	case eventPresence:
+		p.seen(r.has(1), r.has(0))
+	}
+}
+
+// availability is event type 0Ah, by which ProLiants tell of their fans.
+func (p *part) availability(x sensor, r reading) {
+	words := x.name + ": " + r.words(availableStates)
+	switch {
+	case r.has(8), r.has(4):
+		p.status = true
+		p.bad(component.Failed, words)
+	case r.has(6):
+		p.status = true
+		p.bad(component.Impaired, words)
+	case r.has(0), r.has(3):
+		p.status = true
+		p.Condition = component.Worse(p.Condition, component.OK)
+		p.facts = append(p.facts, words)
+	case r.has(5), r.has(7), r.has(2): // off duty, power save: healthy as far as anybody says
+		p.status, p.Standby = true, true
+		p.Condition = component.Worse(p.Condition, component.OK)
+		p.facts = append(p.facts, words)
+	default:
+		p.silent = append(p.silent, words)
 	}
 }
 
@@ -322,24 +417,20 @@ func (b *builder) fanSensor(x sensor, r reading) {
 	}
 	local := fanLocal(x)
 	p := b.part(component.Fan, local, x.name)
-	p.alias(x)
+	b.alias(p, x)
 	if !r.valid {
 		p.silent = append(p.silent, x.name+": "+r.why)
 		return
 	}
 	switch x.event {
-	case eventPresence:
-		p.seen(r.has(1), r.has(0))
-	case eventDigital:
-		p.digital(x, r)
-	case eventSeverity:
-		p.severity(x, r)
 	case eventThreshold:
 		b.tachometer(p, x, r)
 	case eventSpecific:
 		if x.kind == typePresence {
 			p.seen(r.has(0), r.has(1))
 		}
+	default:
+		p.generic(x, r)
 	}
 }
 
@@ -396,7 +487,7 @@ func (b *builder) driveSensor(x sensor, r reading) {
 	if len(p.Aliases) > 0 && !strings.EqualFold(p.Name, x.name) { // another backplane counts from the start again
 		p = b.part(component.Drive, fmt.Sprintf("%s-%d.%d", local, x.entity, x.instance), x.name)
 	}
-	p.alias(x)
+	b.alias(p, x)
 	words := x.name + ": " + r.words(driveStates)
 	if !r.valid {
 		p.silent = append(p.silent, x.name+": "+r.why)
@@ -428,7 +519,7 @@ func (b *builder) batterySensor(x sensor, r reading) {
 		return
 	}
 	p := b.part(component.Battery, collectors.Slot(component.Battery, x.name), x.name)
-	p.alias(x)
+	b.alias(p, x)
 	words := x.name + ": " + r.words(batteryStates)
 	switch {
 	case !r.valid:
@@ -511,6 +602,12 @@ func (b *builder) host(m machine) component.Component {
 	if m.identity.serial != "" {
 		c.Attributes[component.Serial] = m.identity.serial
 	}
+	if m.identity.chassisSerial != "" && m.identity.chassisSerial != m.identity.serial {
+		c.Attributes[component.EnclosureSerial] = m.identity.chassisSerial
+	}
+	if m.chassis != nil && len(m.chassis.last) > 0 {
+		c.Attributes["last_power_event"] = strings.Join(m.chassis.last, ", ")
+	}
 	if b.power > 0 {
 		c.Readings = append(c.Readings, component.Reading{Name: "input_power", Unit: "W", Value: b.power})
 	}
@@ -560,10 +657,14 @@ func (b *builder) claims(m machine, components []component.Component) []snapshot
 			group = component.NewID(m.device, component.Group, string(kind)+"-"+collectors.Slot(component.Group, x.name))
 		}
 		taken[group] = true
-		var members []component.ID
-		for _, c := range components {
-			if c.Kind == kind {
-				members = append(members, c.ID)
+		members := b.members(entity{x.entity, x.instance}, kind, m.contains)
+		for k := 0; len(members) == 0 && k < len(components); k++ { // nobody says which: all of the kind
+			if components[k].Kind == kind {
+				for _, c := range components {
+					if c.Kind == kind {
+						members = append(members, c.ID)
+					}
+				}
 			}
 		}
 		claims = append(claims, snapshot.Claim{
@@ -575,12 +676,55 @@ func (b *builder) claims(m machine, components []component.Component) []snapshot
 	return claims
 }
 
+// members are the parts of a kind that an entity association puts into a container (section 43.4), two or more.
+func (b *builder) members(container entity, kind component.Kind, contains map[entity][]entity) []component.ID {
+	var found []component.ID
+	for _, e := range contains[container] {
+		if id := b.at[e]; id != "" && id.Kind() == kind && !slices.Contains(found, id) {
+			found = append(found, id)
+		}
+	}
+	if len(found) < 2 {
+		return nil
+	}
+	slices.Sort(found)
+	return found
+}
+
+// describe adds what the supplies' own records say. A record without a supply that any sensor speaks of makes none.
+func (b *builder) describe(m machine) {
+	for _, l := range m.locators {
+		f, ok := m.frus[l.device]
+		if !ok {
+			continue
+		}
+		local := b.supplyLocal(sensor{entity: l.entity, instance: l.at, name: l.name, kind: typePowerSupply})
+		p := b.parts[component.NewID(b.device, component.PSU, local)]
+		if p == nil {
+			continue
+		}
+		for key, value := range map[string]string{component.Serial: f.serial, component.Model: f.model, "manufacturer": f.vendor, "part_number": f.part} {
+			if value != "" {
+				p.Attributes[key] = value
+			}
+		}
+		if f.watts > 0 {
+			p.Rating = &component.Rating{Watts: f.watts}
+		}
+	}
+}
+
+// otherRedundancy names what stands in for each other and is no supply, though it counts as a power unit.
+var otherRedundancy = regexp.MustCompile(`(?i)vrm|vrd|\bvr\b|regulator|dimm|mem|cpu|proc|battery`)
+
 // redundancyOf tells what a redundancy sensor speaks of; not ok for memory, I/O and what nothing identifies.
 func redundancyOf(x sensor) (component.Kind, bool) {
 	if x.event != eventRedundancy || x.owner != bmcAddress {
 		return "", false
 	}
 	switch {
+	case otherRedundancy.MatchString(x.name), x.entity == entityPowerModule && x.kind != typePowerSupply:
+		return "", false
 	case x.kind == typePowerSupply, x.kind == typePowerUnit, x.entity == entityPowerSupply, x.entity == entityPowerUnit, x.entity == entityPowerManagement:
 		return component.PSU, true
 	case x.kind == typeFan, x.kind == typeCooling, x.entity == entityFan, x.entity == entityCoolingUnit:

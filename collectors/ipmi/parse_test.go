@@ -38,7 +38,7 @@ func TestSupplyStates(t *testing.T) {
 	} {
 		m := machine{device: "m", chassis: &chassis{on: true},
 			sensors: []sensor{supplySensor(1, 1, "PS1 Status"), supplySensor(2, 2, "PS2 Status")}, readings: []reading{c.first, c.second}}
-		components, _ := parse(m)
+		components := parse(m).components
 		if len(components) != 3 {
 			t.Fatalf("%s: %d components", name, len(components))
 		}
@@ -51,7 +51,7 @@ func TestSupplyStates(t *testing.T) {
 func TestScanningDisabledIsNoSupply(t *testing.T) {
 	m := machine{device: "m", sensors: []sensor{supplySensor(1, 1, "PSU 1 Status"), supplySensor(2, 3, "PSU 3 Status")},
 		readings: []reading{states(0), {why: "scanning disabled"}}}
-	if components, _ := parse(m); len(components) != 2 {
+	if components := parse(m).components; len(components) != 2 {
 		t.Fatalf("got %d components, want the host and one supply", len(components))
 	}
 }
@@ -60,7 +60,7 @@ func TestScanningDisabledIsNoSupply(t *testing.T) {
 // goes to the supply of its entity.
 func TestNamesRepeat(t *testing.T) {
 	m := machine{device: "m", sensors: []sensor{supplySensor(1, 1, "Status"), supplySensor(2, 2, "Status")}, readings: []reading{states(0), states(0, 3)}}
-	components, _ := parse(m)
+	components := parse(m).components
 	if len(components) != 3 || components[1].ID != "m/psu/1" || components[2].ID != "m/psu/2" || !components[2].InputLost || components[1].InputLost {
 		t.Fatalf("got %+v", components)
 	}
@@ -72,7 +72,7 @@ func TestRedundancyStates(t *testing.T) {
 	} {
 		x := sensor{owner: bmcAddress, entity: entityPowerManagement, instance: 1, name: "Pwr Unit Redund", kind: typePowerUnit, event: eventRedundancy}
 		m := machine{device: "m", sensors: []sensor{supplySensor(1, 1, "PS1 Status"), x}, readings: []reading{states(0), r}}
-		_, claims := parse(m)
+		claims := parse(m).claims
 		if len(claims) != 1 || claims[0].State != want || claims[0].Group != "m/group/psu" || len(claims[0].Members) != 1 {
 			t.Errorf("%v: got %+v", want, claims)
 		}

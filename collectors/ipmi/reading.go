@@ -70,6 +70,7 @@ const (
 	eventSeverity   = 0x07
 	eventPresence   = 0x08
 	eventEnabled    = 0x09
+	eventAvailable  = 0x0a
 	eventRedundancy = 0x0b
 	eventSpecific   = 0x6f
 )
@@ -90,6 +91,7 @@ const (
 
 	entityPowerSupply     = 10
 	entityPowerUnit       = 19
+	entityPowerModule     = 20
 	entityPowerManagement = 21
 	entityFan             = 29
 	entityCoolingUnit     = 30
@@ -143,7 +145,23 @@ var (
 	severityStates = []string{"transition to OK", "transition to Non-Critical from OK", "transition to Critical from less severe",
 		"transition to Non-recoverable from less severe", "transition to Non-Critical from more severe", "transition to Critical from Non-recoverable",
 		"transition to Non-recoverable", "Monitor", "Informational"}
-	digitalStates = []string{"State Deasserted", "State Asserted"}
+	digitalStates   = []string{"State Deasserted", "State Asserted"}
+	availableStates = []string{"transition to Running", "transition to In Test", "transition to Power Off", "transition to On Line",
+		"transition to Off Line", "transition to Off Duty", "transition to Degraded", "transition to Power Save", "Install Error"}
+	thresholdEvents = []string{"Lower Non-critical going low", "Lower Non-critical going high", "Lower Critical going low", "Lower Critical going high",
+		"Lower Non-recoverable going low", "Lower Non-recoverable going high", "Upper Non-critical going low", "Upper Non-critical going high",
+		"Upper Critical going low", "Upper Critical going high", "Upper Non-recoverable going low", "Upper Non-recoverable going high"}
+)
+
+// stateNames are the states of event type 6Fh by sensor type, genericStates those of the generic event types.
+var (
+	stateNames = map[byte][]string{typePowerSupply: supplyStates, typePowerUnit: unitStates, typeDriveSlot: driveStates, typeBattery: batteryStates,
+		typePresence: {"Entity Present", "Entity Absent", "Entity Disabled"}}
+	genericStates = map[byte][]string{
+		eventDigital: digitalStates, eventPredictive: {"Predictive Failure deasserted", "Predictive Failure asserted"}, eventLimit: {"Limit Not Exceeded", "Limit Exceeded"},
+		eventPerform: {"Performance Met", "Performance Lags"}, eventSeverity: severityStates, eventPresence: {"Device Removed / Absent", "Device Inserted / Present"},
+		eventEnabled: {"Device Disabled", "Device Enabled"}, eventAvailable: availableStates, eventRedundancy: redundancyStates,
+	}
 )
 
 // words lists the asserted states by name.

@@ -36,11 +36,22 @@ const (
 
 // repository is the SDR repository of one BMC with the times that tell whether it changed.
 type repository struct {
-	stamp   [8]byte // most recent addition and erase, as the BMC gave them
-	sensors []sensor
-	// units are the FRU device locators: entity to its name.
-	units  map[uint16]string
-	broken int // records that could not be parsed
+	stamp    [8]byte // most recent addition and erase, as the BMC gave them
+	sensors  []sensor
+	locators []locator
+	contains map[entity][]entity // entity associations: what a container is made of
+	broken   int                 // records that could not be parsed
+}
+
+// entity is an entity id (table 43-13) and its instance.
+type entity struct{ id, instance byte }
+
+// locator is a FRU device that the BMC reads itself (section 43.8), and the entity that it is on.
+type locator struct {
+	device byte
+	entity byte
+	at     byte // the entity's instance
+	name   string
 }
 
 // stamp asks when the repository changed last (section 33.9).
@@ -59,7 +70,7 @@ func (s *session) stamp(ctx context.Context) (stamp [8]byte, records int, err er
 // repository reads every record, header first, in the largest pieces that the BMC gives. One reservation serves the
 // whole walk; it is taken again when the BMC cancels it. The walk is bounded, and ends at a record id seen before.
 func (s *session) repository(ctx context.Context, stamp [8]byte) (*repository, error) {
-	r := &repository{stamp: stamp, units: map[uint16]string{}}
+	r := &repository{stamp: stamp, contains: map[entity][]entity{}}
 	w := sdrWalk{s: s, chunk: 255}
 	seen := map[uint16]bool{}
 	for id := uint16(0); id != lastRecord; {
@@ -178,9 +189,47 @@ func (r *repository) add(record []byte) {
 		})
 	case sdr.Compact != nil:
 		r.sensors = append(r.sensors, shared(sdr.Compact, readingMask(record))...)
-	case sdr.FRUDeviceLocator != nil && len(record) > 13:
-		// Section 43.8: bytes 13 and 14 (from 1) are the entity of the field replaceable unit.
-		r.units[uint16(record[12])<<8|uint16(record[13])] = strings.TrimSpace(string(sdr.FRUDeviceLocator.DeviceIDBytes))
+	case record[3] == recordFRULocator && len(record) >= 16:
+		// Section 43.8, counted from 1: 6 who reads it, 7 its number, 8 whether it is logical, 13 and 14 the entity.
+		if record[7]&0x80 != 0 && record[5] == bmcAddress && record[6] != 0xff {
+			r.locators = append(r.locators, locator{device: record[6], entity: record[12], at: record[13],
+				name: idString(types.TypeLength(record[15]), record[16:])})
+		}
+	case record[3] == recordAssociation && len(record) >= 16:
+		// Section 43.4, counted from 1: 6 and 7 the container, 8 bit 7 ranges, 9 to 16 four entities or two ranges.
+		r.associate(entity{record[5], record[6]}, record[7]&0x80 != 0, [4]entity{{record[8], record[9]}, {record[10], record[11]}, {record[12], record[13]}, {record[14], record[15]}})
+	case record[3] == recordRelative && len(record) >= 26:
+		// Section 43.5: the same with the address and channel of each entity before it.
+		r.associate(entity{record[5], record[6]}, record[9]&0x80 != 0, [4]entity{{record[12], record[13]}, {record[16], record[17]}, {record[20], record[21]}, {record[24], record[25]}})
+	}
+}
+
+// Record types that are read here and not by the library (table 43).
+const (
+	recordAssociation = 0x08
+	recordRelative    = 0x09
+	recordFRULocator  = 0x11
+)
+
+const maxContained = 256
+
+// associate notes what a container holds: the entities of a list, or all from one to the other of a range.
+func (r *repository) associate(container entity, ranges bool, list [4]entity) {
+	add := func(e entity) {
+		if e.id != 0 && len(r.contains[container]) < maxContained {
+			r.contains[container] = append(r.contains[container], e)
+		}
+	}
+	if !ranges {
+		for _, e := range list {
+			add(e)
+		}
+		return
+	}
+	for _, pair := range [][2]entity{{list[0], list[1]}, {list[2], list[3]}} {
+		for i := int(pair[0].instance); pair[0].id == pair[1].id && i <= int(pair[1].instance); i++ {
+			add(entity{pair[0].id, byte(i)})
+		}
 	}
 }
 

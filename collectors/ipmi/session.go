@@ -29,8 +29,12 @@ type session struct {
 	crypt    types.CryptAlg
 	codeLen  int
 	k1, k2   []byte
-	password []byte // IPMI 1.5 signs with it
-	authType byte   // IPMI 1.5
+	password []byte   // IPMI 1.5 signs with it
+	authType byte     // IPMI 1.5
+	unsigned bool     // IPMI 1.5: the BMC may answer without an authentication code
+	active   bool     // IPMI 1.5: the session is activated
+	verified bool     // IPMI 1.5: the last packet was signed, and rightly
+	guid     [16]byte // what the BMC calls the system in the handshake
 
 	localID  uint32 // the console's, in packets to us
 	remoteID uint32 // the BMC's, in packets to it
@@ -48,10 +52,13 @@ type session struct {
 
 // Errors of opening a session that call for different things.
 var (
-	errAuth     = errors.New("the BMC refuses this user or password")
-	errNoAnswer = errors.New("no answer")
-	errNoSuite  = errors.New("the BMC refuses this cipher suite")
-	errBudget   = errors.New("this poll's bound on requests or bytes is reached")
+	errAuth      = errors.New("the BMC refuses this user or password")
+	errUser      = errors.New("the BMC knows no such user")
+	errPrivilege = errors.New("the BMC does not give this user the privilege level User")
+	errSlots     = errors.New("all sessions of the BMC are taken")
+	errNoAnswer  = errors.New("no answer")
+	errNoSuite   = errors.New("the BMC refuses this cipher suite")
+	errBudget    = errors.New("this poll's bound on requests or bytes is reached")
 )
 
 // user is who logs in.
@@ -73,10 +80,12 @@ func connect(ctx context.Context, address string, timeout time.Duration, tries i
 
 // capabilities is what Get Channel Authentication Capabilities tells (section 22.13).
 type capabilities struct {
-	plus bool // RMCP+ is supported
-	md5  bool // IPMI 1.5 with MD5
-	none bool // IPMI 1.5 without authentication
+	plus     bool // RMCP+ is supported
+	types    byte // IPMI 1.5: bit i is authentication type i (none, MD2, MD5, -, straight password)
+	unsigned bool // IPMI 1.5: packets of an active session need no authentication code
 }
+
+func (c capabilities) has(authType byte) bool { return c.types&(1<<authType) != 0 }
 
 // capabilities asks, outside of any session, which kinds of session the BMC has.
 func (s *session) capabilities(ctx context.Context, level types.PrivilegeLevel) (capabilities, error) {
@@ -91,7 +100,7 @@ func (s *session) capabilities(ctx context.Context, level types.PrivilegeLevel) 
 	if len(data) < 5 {
 		return capabilities{}, fmt.Errorf("%w: channel authentication capabilities of %d bytes", errMalformed, len(data))
 	}
-	return capabilities{plus: data[1]&0x80 != 0 && data[4]&0x02 != 0, md5: data[1]&0x04 != 0, none: data[1]&0x01 != 0}, nil
+	return capabilities{plus: data[1]&0x80 != 0 && data[4]&0x02 != 0, types: data[1] & 0x17, unsigned: data[2]&0x10 != 0}, nil
 }
 
 // open20 establishes an RMCP+ session (section 13.15) with one cipher suite.
@@ -186,54 +195,19 @@ func (s *session) rakp(ctx context.Context, u user) error {
 	if !crypto.Equal(icv, m4.IntegrityCheckValue) {
 		return fmt.Errorf("RAKP 4: the integrity check value is wrong: %w", errAuth)
 	}
-	s.k1, s.k2, s.plus, s.sequence, s.received = k1, k2, true, 0, window{}
+	s.k1, s.k2, s.plus, s.sequence, s.received, s.guid = k1, k2, true, 0, window{}, m2.ManagedSystemGUID
 	return s.setPrivilege(ctx, u.privilege)
 }
 
 func (s *session) setPrivilege(ctx context.Context, level types.PrivilegeLevel) error {
 	_, err := s.do(ctx, request{netFn: netFnApp, cmd: cmdSetPrivilege, data: []byte{byte(level)}})
+	if hasCode(err, 0x80, 0x81, 0x82, 0xd4) { // not available for this user, above the user's or the channel's limit
+		return fmt.Errorf("%w: %w", errPrivilege, err)
+	}
 	if err != nil {
 		return fmt.Errorf("set session privilege level %d: %w", level, err)
 	}
 	return nil
-}
-
-// open15 establishes an IPMI 1.5 session with MD5 authentication (sections 22.16, 22.17).
-func (s *session) open15(ctx context.Context, u user) error {
-	name := make([]byte, 16)
-	copy(name, u.name)
-	data, err := s.outside(ctx, request{netFn: netFnApp, cmd: cmdGetChallenge, data: append([]byte{authMD5}, name...)})
-	if hasCode(err, 0x81, 0x82) { // invalid user name, null user name not enabled
-		return fmt.Errorf("get session challenge: %w", errAuth)
-	}
-	if err != nil {
-		return fmt.Errorf("get session challenge: %w", err)
-	}
-	if len(data) < 20 {
-		return fmt.Errorf("get session challenge: %w: %d bytes", errMalformed, len(data))
-	}
-	temporary, challenge := binary.LittleEndian.Uint32(data), data[4:20]
-
-	s.plus, s.authType, s.password = false, authMD5, u.password
-	s.remoteID, s.sequence, s.received = temporary, 0, window{}
-	var first [4]byte
-	mustRandom(first[:])
-	first[3] &= 0x7f // room to count upwards
-	activate := append([]byte{authMD5, byte(u.privilege)}, challenge...)
-	activate = append(activate, first[:]...)
-	data, err = s.do(ctx, request{netFn: netFnApp, cmd: cmdActivateSession, data: activate})
-	if err != nil {
-		if hasCode(err, 0x85, 0x86) || errors.Is(err, errNoAnswer) { // BMCs drop what is signed with a wrong password
-			return fmt.Errorf("activate session: %w", errAuth)
-		}
-		return fmt.Errorf("activate session: %w", err)
-	}
-	if len(data) < 10 || data[0] != authMD5 {
-		return fmt.Errorf("activate session: %w", errMalformed)
-	}
-	s.remoteID, s.localID = binary.LittleEndian.Uint32(data[1:]), binary.LittleEndian.Uint32(data[1:])
-	s.sequence = binary.LittleEndian.Uint32(data[5:]) - 1
-	return s.setPrivilege(ctx, u.privilege)
 }
 
 // do sends one command in the session and returns the answer's data, which is the caller's to keep. A completion code
@@ -310,8 +284,7 @@ func (s *session) seal(message []byte) ([]byte, error) {
 		s.sequence++ // 0 is outside of any session
 	}
 	if !s.plus {
-		code := crypto.AuthCodeMultiSession(types.AuthType(s.authType), s.password, s.remoteID, s.wireSequence15(), message)
-		return encode15(s.authType, s.wireSequence15(), s.remoteID, code, message), nil
+		return s.seal15(message), nil
 	}
 	encrypted := s.crypt != types.CryptAlg_None
 	if encrypted {
@@ -332,14 +305,6 @@ func (s *session) seal(message []byte) ([]byte, error) {
 		return nil, err
 	}
 	return append(b, code...), nil
-}
-
-// wireSequence15 is 0 until the session is active (Activate Session itself is sent with sequence number 0).
-func (s *session) wireSequence15() uint32 {
-	if s.localID == 0 {
-		return 0
-	}
-	return s.sequence
 }
 
 // unseal verifies a packet of this session and returns the message in it.
@@ -376,30 +341,6 @@ func (s *session) unseal(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return crypto.DecryptAESPayload(p.payload, s.k2)
-}
-
-func (s *session) unseal15(b []byte) ([]byte, error) {
-	p, err := decode15(b)
-	if err != nil {
-		return nil, err
-	}
-	active := s.localID != 0
-	if active {
-		if err := expect(p.sessionID == s.localID && p.authType == s.authType, "a signed packet of this session"); err != nil {
-			return nil, err
-		}
-	}
-	if p.authType != authNone || active {
-		if err := expect(crypto.VerifyMultiSessionAuthCode(types.AuthType(p.authType), s.password, p.sessionID, p.sequence, p.message, p.code), "the right authentication code"); err != nil {
-			return nil, err
-		}
-	}
-	if active {
-		if err := expect(s.received.take(p.sequence), "a sequence number not seen before"); err != nil {
-			return nil, err
-		}
-	}
-	return p.message, nil
 }
 
 // exchange sends and waits, try by try. accept judges each datagram; what it refuses is dropped and counted, and the
@@ -459,7 +400,7 @@ func (s *session) close(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if s.localID != 0 && (s.plus || s.password != nil) && s.remoteID != 0 {
+	if s.plus || s.active {
 		s.tries = 1
 		_, err = s.do(ctx, request{netFn: netFnApp, cmd: cmdCloseSession, data: binary.LittleEndian.AppendUint32(nil, s.remoteID)})
 	}
@@ -478,8 +419,13 @@ func rakpError(code types.RmcpStatusCode) error {
 	case types.RmcpStatusCodeInvalidAuthAlg, types.RmcpStatusCodeInvalidIntegrityAlg, types.RmcpStatusCodeInvalidConfidentAlg,
 		types.RmcpStatusCodeNoCipherSuiteMatch, types.RmcpStatusCodeNoMatchingAuthPayload, types.RmcpStatusCodeNoMatchingIntegrityPayload:
 		return fmt.Errorf("%w: %v", errNoSuite, code)
-	case types.RmcpStatusCodeUnauthorizedName, types.RmcpStatusCodeUnauthorizedRoleOfPriLevel, types.RmcpStatusCodeInvalidIntegrityCheckValue,
-		types.RmcpStatusCodeInvalidRole, types.RmcpStatusCodeInvalidNameLength:
+	case types.RmcpStatusCodeUnauthorizedName, types.RmcpStatusCodeInvalidNameLength:
+		return fmt.Errorf("%w: %v", errUser, code)
+	case types.RmcpStatusCodeUnauthorizedRoleOfPriLevel, types.RmcpStatusCodeInvalidRole:
+		return fmt.Errorf("%w: %v", errPrivilege, code)
+	case types.RmcpStatusCodeNoResToCreateSess, types.RmcpStatusCodeNoResToCreateSessAtRole:
+		return fmt.Errorf("%w: %v", errSlots, code)
+	case types.RmcpStatusCodeInvalidIntegrityCheckValue:
 		return fmt.Errorf("%w: %v", errAuth, code)
 	}
 	return fmt.Errorf("status %02xh: %v", uint8(code), code)

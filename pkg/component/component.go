@@ -158,6 +158,7 @@ type Rating struct {
 	Amps   float64 `json:"amps,omitempty"`
 	Volts  float64 `json:"volts,omitempty"`
 	Phases int     `json:"phases,omitempty"`
+	Bits   float64 `json:"bits_per_second,omitempty"` // of a port, circuit or upstream, in one direction
 }
 
 // Component is one part as one poll saw it.
@@ -194,8 +195,11 @@ const (
 	RAIDLevel = "raid"       // "RAID5"; on a volume
 	Inputs    = "inputs"     // number of inputs of a psu, where more than one
 	Location  = "location"
-	Role      = "role"   // RoleController on a psu that supplies a device's own electronics alone
-	LastSeen  = "source" // the URL that reported this component, where several reach the device
+	Role      = "role" // RoleController on a psu that supplies a device's own electronics alone
+	EventLog  = "log"  // the last that the device's own log tells of a part, newest first, a line each: evidence, no condition
+	// EnclosureSerial, on a host: the serial number of the chassis that it shares with others.
+	EnclosureSerial = "enclosure_serial"
+	LastSeen        = "source" // the URL that reported this component, where several reach the device
 )
 
 // RoleController is the role of a supply that feeds a device's own electronics and not what hangs on it: a PDU's
