@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gosnmp/gosnmp"
 
@@ -110,28 +115,44 @@ func security(c collectors.Credentials) (version, *usm, error) {
 
 // client is the conversation of one poll. One request is in flight at a time.
 type client struct {
-	g        *gosnmp.GoSNMP
+	version  gosnmp.SnmpVersion
+	g        *gosnmp.GoSNMP // version 3 only
 	ctx      context.Context
 	release  func() bool
 	conn     net.Conn
+	buffers  *buffers
 	limits   collectors.Limits
 	requests int
+	bytes    int64 // received
 	tuning   *tuning
 	spent    error // the limit that was reached
 	answered bool  // the agent has answered at least once
 	session  *session
 }
 
+// buffers are what a conversation needs for as long as it lasts.
+type buffers struct {
+	in    [65535]byte
+	out   []byte
+	binds []bind
+	asked []arcs
+}
+
+var bufferPool = sync.Pool{New: func() any { return &buffers{} }}
+
+// libraries keeps the library's sessions from poll to poll: each holds a buffer of 64 KiB.
+var libraries = sync.Pool{New: func() any { return nil }}
+
 // countingConn counts what comes in. It hides the packet methods of a UDP socket, which the library would use instead.
 type countingConn struct {
 	net.Conn
-	bytes int64
-	last  []byte // the last datagram
+	c    *client
+	last []byte // the last datagram
 }
 
 func (c *countingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.bytes += int64(n)
+	c.c.bytes += int64(n)
 	if n > 0 {
 		c.last = append(c.last[:0], b[:min(n, len(b), 512)]...)
 	}
@@ -165,61 +186,183 @@ func (s *session) dial(ctx context.Context) (*client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &client{ctx: ctx, limits: s.target.Limits, tuning: &s.tuning, session: s}
-	g := &gosnmp.GoSNMP{
-		Target: s.host, Port: s.port, Community: s.community, Version: gosnmp.Version2c, Timeout: s.target.Timeout, Retries: tries - 1,
-		MaxOids: 200, Context: ctx,
-	}
+	c := &client{ctx: ctx, limits: s.target.Limits, tuning: &s.tuning, session: s, version: gosnmp.Version2c}
 	switch s.version {
 	case v1:
-		g.Version = gosnmp.Version1
+		c.version = gosnmp.Version1
 	case v3:
-		g.Version, g.SecurityModel, g.MsgFlags = gosnmp.Version3, gosnmp.UserSecurityModel, s.usm.flags
-		g.SecurityParameters, g.ContextName = s.usm.parameters, s.usm.context
+		c.version = gosnmp.Version3
 	}
-	g.OnSent = func(*gosnmp.GoSNMP) { c.requests++ }
-	if err := g.Connect(); err != nil {
+	var err error
+	if s.addr.IsValid() {
+		c.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.addr))
+	} else {
+		c.conn, err = (&net.Dialer{Timeout: s.target.Timeout}).DialContext(ctx, "udp", net.JoinHostPort(s.host, strconv.Itoa(int(s.port))))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	c.g = g
-	c.conn = &countingConn{Conn: g.Conn}
-	g.Conn = c.conn
-	// The library looks at its context only between packets: closing the socket ends a wait.
-	c.release = context.AfterFunc(ctx, func() { c.conn.Close() })
+	c.buffers = bufferPool.Get().(*buffers)
+	if c.version == gosnmp.Version3 {
+		if err := c.borrow(); err != nil {
+			_ = c.conn.Close()
+			return nil, err
+		}
+	}
+	// A wait ends where the socket is closed.
+	c.release = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 	return c, nil
+}
+
+// borrow gets a session of the library and makes it this conversation's.
+func (c *client) borrow() error {
+	s := c.session
+	g, _ := libraries.Get().(*gosnmp.GoSNMP)
+	if g == nil {
+		// Connect makes the library's buffer; its socket is not needed.
+		g = &gosnmp.GoSNMP{Target: "127.0.0.1", Port: 9, Version: gosnmp.Version2c, Timeout: time.Second, Context: context.Background()}
+		if err := g.Connect(); err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		_ = g.Conn.Close()
+	}
+	g.Target, g.Port, g.Timeout, g.Retries, g.MaxOids, g.Context = s.host, s.port, s.target.Timeout, tries-1, 200, c.ctx
+	g.Version, g.SecurityModel, g.MsgFlags = gosnmp.Version3, gosnmp.UserSecurityModel, s.usm.flags
+	g.SecurityParameters, g.ContextName, g.ContextEngineID = s.usm.parameters, s.usm.context, ""
+	g.OnSent = func(*gosnmp.GoSNMP) { c.requests++ }
+	g.SetRequestID(rand.Uint32())
+	g.SetMsgID(rand.Uint32())
+	// What Connect does with the security parameters; the packet is for nobody.
+	if _, err := g.SnmpEncodePacket(gosnmp.GetRequest, nil, 0, 0); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	g.Conn = &countingConn{Conn: c.conn, c: c}
+	c.g = g
+	return nil
 }
 
 func (c *client) close() {
 	c.release()
-	c.conn.Close()
+	_ = c.conn.Close()
+	if g := c.g; g != nil {
+		g.Conn, g.OnSent, g.Context, g.SecurityParameters = nil, nil, context.Background(), nil
+		libraries.Put(g)
+	}
+	clear(c.buffers.binds[:cap(c.buffers.binds)])
+	clear(c.buffers.asked[:cap(c.buffers.asked)])
+	bufferPool.Put(c.buffers)
 }
 
-// do sends one request and checks what comes back.
-func (c *client) do(send func() (*gosnmp.SnmpPacket, error)) ([]gosnmp.SnmpPDU, error) {
+// ask sends one request and checks what comes back. second and third are a GETBULK's counts, else zero. What it returns
+// holds until the next request.
+func (c *client) ask(pdu gosnmp.PDUType, second, third int, oids []arcs) ([]bind, error) {
 	if c.requests >= c.limits.Requests {
 		c.spent = fmt.Errorf("%d requests were not enough to read it all; %w", c.limits.Requests, errLimit)
 	}
-	if cc := c.conn.(*countingConn); cc.bytes >= c.limits.Bytes {
+	if c.bytes >= c.limits.Bytes {
 		c.spent = fmt.Errorf("the device sent more than %d bytes; %w", c.limits.Bytes, errLimit)
 	}
 	if c.spent != nil {
 		return nil, c.spent
 	}
-	packet, err := send()
+	exchange := c.exchange
+	if c.g != nil {
+		exchange = c.byLibrary
+	}
+	r, err := exchange(pdu, second, third, oids)
 	if err != nil {
 		return nil, c.sort(err)
 	}
 	switch {
-	case packet.PDUType == gosnmp.Report:
+	case r.pdu == gosnmp.Report:
 		return nil, fmt.Errorf("%w: the agent reports that our clock or its restart count is out of its window", errAuth)
-	case packet.PDUType != gosnmp.GetResponse:
-		return nil, fmt.Errorf("%w: it answers with a %s", errGarbage, packet.PDUType)
+	case r.pdu != gosnmp.GetResponse:
+		return nil, fmt.Errorf("%w: it answers with a %s", errGarbage, r.pdu)
 	}
 	c.answered = true
-	if packet.Error != gosnmp.NoError {
-		return packet.Variables, &statusError{packet.Error, int(packet.ErrorIndex)}
+	if r.status != gosnmp.NoError {
+		return r.binds, &statusError{r.status, r.index}
 	}
-	return packet.Variables, nil
+	return r.binds, nil
+}
+
+// exchange sends a request of version 1 or 2c, again where no answer comes.
+func (c *client) exchange(pdu gosnmp.PDUType, second, third int, oids []arcs) (response, error) {
+	// The highest bit but one keeps the id at four octets.
+	id := rand.Uint32()&math.MaxInt32 | 1<<30
+	c.buffers.out = appendRequest(c.buffers.out[:0], c.version, c.session.community, pdu, id, second, third, oids)
+	var err error
+	for range tries {
+		if err := c.ctx.Err(); err != nil {
+			return response{}, err
+		}
+		deadline := time.Now().Add(c.session.target.Timeout)
+		if of, ok := c.ctx.Deadline(); ok && of.Before(deadline) {
+			deadline = of
+		}
+		if err = c.conn.SetDeadline(deadline); err != nil {
+			return response{}, err
+		}
+		if _, err = c.conn.Write(c.buffers.out); err != nil {
+			continue
+		}
+		c.requests++
+		var r response
+		if r, err = c.receive(id); err == nil {
+			return r, nil
+		}
+	}
+	return response{}, err
+}
+
+// receive waits for the answer to a request. Answers to others, which came too late, are dropped.
+func (c *client) receive(id uint32) (response, error) {
+	for {
+		n, err := c.conn.Read(c.buffers.in[:])
+		if err != nil {
+			return response{}, err
+		}
+		c.bytes += int64(n)
+		r, err := readResponse(c.buffers.in[:n], c.version, c.buffers.binds[:0])
+		if cap(r.binds) > cap(c.buffers.binds) {
+			c.buffers.binds = r.binds
+		}
+		switch {
+		case err != nil:
+			return response{}, fmt.Errorf("%d octets are no answer: %w", n, err)
+		case r.id == id:
+			return r, nil
+		case c.bytes >= c.limits.Bytes:
+			return response{}, errors.New("answers to other requests come without end")
+		}
+	}
+}
+
+// byLibrary sends a request of version 3.
+func (c *client) byLibrary(pdu gosnmp.PDUType, second, third int, oids []arcs) (response, error) {
+	names := make([]string, len(oids))
+	for i, o := range oids {
+		names[i] = o.String()
+	}
+	var packet *gosnmp.SnmpPacket
+	var err error
+	switch pdu {
+	case gosnmp.GetRequest:
+		packet, err = c.g.Get(names)
+	case gosnmp.GetNextRequest:
+		packet, err = c.g.GetNext(names)
+	default:
+		packet, err = c.g.GetBulk(names, uint8(second), uint32(third))
+	}
+	if err != nil {
+		return response{}, err
+	}
+	r := response{pdu: packet.PDUType, status: packet.Error, index: int(packet.ErrorIndex), binds: make([]bind, len(packet.Variables))}
+	for i, v := range packet.Variables {
+		val := decoded(v)
+		r.binds[i] = bind{oid: parseArcs(v.Name), tag: byte(v.Type), value: &val}
+	}
+	return r, nil
 }
 
 // sort finds out what an error of the library means.
@@ -230,11 +373,11 @@ func (c *client) sort(err error) error {
 	silent := errors.Is(err, gosnmp.ErrMaxRetriesExceeded) || errors.Is(err, context.DeadlineExceeded)
 	var timeout net.Error
 	silent = silent || errors.As(err, &timeout) && timeout.Timeout()
-	if cc := c.conn.(*countingConn); c.g.Version == gosnmp.Version3 {
-		if report := cc.report(); report != nil {
+	if c.g != nil {
+		if report := c.g.Conn.(*countingConn).report(); report != nil {
 			return report
 		}
-		if silent && cc.bytes > 0 && !c.answered {
+		if silent && c.bytes > 0 && !c.answered {
 			return fmt.Errorf("%w: the agent says who it is, and then is silent: the privacy key or its protocol is wrong", errAuth)
 		}
 	}
@@ -244,7 +387,7 @@ func (c *client) sort(err error) error {
 		errors.Is(err, gosnmp.ErrUnknownReportPDU), errors.Is(err, gosnmp.ErrInvalidMsgs), errors.Is(err, gosnmp.ErrUnknownSecurityModels), errors.Is(err, gosnmp.ErrUnknownPDUHandlers):
 		return fmt.Errorf("%w: %w", errAuth, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nothing listens on port %d of %s", errRefused, c.g.Port, c.g.Target)
+		return fmt.Errorf("%w: nothing listens on port %d of %s", errRefused, c.session.port, c.session.host)
 	case silent:
 		return errNoAnswer
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -253,50 +396,37 @@ func (c *client) sort(err error) error {
 	return fmt.Errorf("%w: %s", errGarbage, oneLine(err.Error()))
 }
 
-func (c *client) get(oids []string) ([]gosnmp.SnmpPDU, error) {
-	return c.do(func() (*gosnmp.SnmpPacket, error) { return c.g.Get(oids) })
+func (c *client) get(oids []arcs) ([]bind, error) { return c.ask(gosnmp.GetRequest, 0, 0, oids) }
+
+func (c *client) getNext(oids []arcs) ([]bind, error) {
+	return c.ask(gosnmp.GetNextRequest, 0, 0, oids)
 }
 
-func (c *client) getNext(oids []string) ([]gosnmp.SnmpPDU, error) {
-	return c.do(func() (*gosnmp.SnmpPacket, error) { return c.g.GetNext(oids) })
-}
-
-func (c *client) getBulk(oids []string, repetitions int) ([]gosnmp.SnmpPDU, error) {
-	return c.do(func() (*gosnmp.SnmpPacket, error) { return c.g.GetBulk(oids, 0, uint32(repetitions)) })
+func (c *client) getBulk(oids []arcs, repetitions int) ([]bind, error) {
+	return c.ask(gosnmp.GetBulkRequest, 0, repetitions, oids)
 }
 
 // identify asks what the device is, and which subtrees it has, in one GETNEXT where the agent lets us.
 func (c *client) identify(present []string) (mibs.System, error) {
 	sys := mibs.System{Present: map[string]bool{}}
-	asked := []string{parentOf(sysDescr), parentOf(sysObjectID), parentOf(sysName)}
-	asked = append(asked, present...)
-	found, err := c.next(asked, 0)
+	found := map[string]Varbind{}
+	asked := append([]string{parentOf(sysDescr), parentOf(sysObjectID), parentOf(sysName)}, present...)
+	err := c.next(asked, found, 0)
 	if errors.Is(err, errNoAnswer) && c.session.version == "" && !c.answered && c.ctx.Err() == nil {
 		// Nobody said which version: the first generation's agents know only the first.
-		c.g.Version = gosnmp.Version1
-		if found, err = c.next(asked, 0); err == nil {
+		c.version = gosnmp.Version1
+		if err = c.next(asked, found, 0); err == nil {
 			c.session.version = v1
 		} else {
-			c.g.Version = gosnmp.Version2c
+			c.version = gosnmp.Version2c
 		}
 	}
 	if err != nil {
 		return sys, err
 	}
-	for oid, v := range found {
-		switch oid {
-		case parentOf(sysDescr):
-			if v.OID == sysDescr {
-				sys.Descr = v.Value.Words()
-			}
-		case parentOf(sysObjectID):
-			if v.OID == sysObjectID {
-				sys.ObjectID = v.Value.Words()
-			}
-		case parentOf(sysName):
-			if v.OID == sysName {
-				sys.Name = v.Value.Words()
-			}
+	for oid, to := range map[string]*string{sysDescr: &sys.Descr, sysObjectID: &sys.ObjectID, sysName: &sys.Name} {
+		if v := found[parentOf(oid)]; v.OID == oid {
+			*to = v.Value.Words()
 		}
 	}
 	for _, o := range present {
@@ -309,55 +439,50 @@ func (c *client) identify(present []string) (mibs.System, error) {
 func parentOf(oid string) string { return oid[:strings.LastIndexByte(oid, '.')] }
 
 // next asks for what follows each OID, in halves where the agent cannot take them all.
-func (c *client) next(oids []string, depth int) (map[string]Varbind, error) {
+func (c *client) next(oids []string, found map[string]Varbind, depth int) error {
 	if len(oids) == 0 {
-		return nil, nil
+		return nil
 	}
-	vars, err := c.getNext(oids)
+	asked := c.buffers.asked[:0]
+	for _, o := range oids {
+		asked = append(asked, parseArcs(o))
+	}
+	c.buffers.asked = asked
+	vars, err := c.getNext(asked)
 	var status *statusError
 	switch {
 	case errors.As(err, &status):
 		if status.status == gosnmp.AuthorizationError || status.status == gosnmp.NoAccess {
-			return nil, fmt.Errorf("%w: the agent lets us in, but not at its MIB: its view for us is too narrow (%w)", errAuth, err)
+			return fmt.Errorf("%w: the agent lets us in, but not at its MIB: its view for us is too narrow (%w)", errAuth, err)
 		}
 		if len(oids) == 1 {
-			return nil, nil // v1 says noSuchName at the end of the MIB; another status says no more
+			return nil // v1 says noSuchName at the end of the MIB; another status says no more
 		}
 	case errors.Is(err, errNoAnswer) && c.answered && len(oids) > 1 && depth < 8:
 	case err != nil:
-		return nil, err
+		return err
 	case len(vars) == len(oids):
-		out := map[string]Varbind{}
 		for i, v := range vars {
-			if val := decoded(v); val.Known() {
-				out[oids[i]] = Varbind{strings.TrimPrefix(v.Name, "."), val}
+			if v.ends() {
+				continue
+			}
+			if val := v.read(Value{}); val.Known() {
+				found[oids[i]] = Varbind{v.oid.String(), val}
 			}
 		}
-		return out, nil
+		return nil
 	default:
 		if len(oids) == 1 {
-			return nil, fmt.Errorf("%w: %d values for one question", errGarbage, len(vars))
+			return fmt.Errorf("%w: %d values for one question", errGarbage, len(vars))
 		}
 	}
 	if status != nil && status.status == gosnmp.NoSuchName && status.index >= 1 && status.index <= len(oids) {
-		rest := append(append([]string{}, oids[:status.index-1]...), oids[status.index:]...)
-		return c.next(rest, depth)
+		return c.next(slices.Delete(slices.Clone(oids), status.index-1, status.index), found, depth)
 	}
-	out, err := c.next(oids[:len(oids)/2], depth+1)
-	if err != nil {
-		return nil, err
+	if err := c.next(oids[:len(oids)/2], found, depth+1); err != nil {
+		return err
 	}
-	second, err := c.next(oids[len(oids)/2:], depth+1)
-	if err != nil {
-		return nil, err
-	}
-	if out == nil {
-		out = map[string]Varbind{}
-	}
-	for k, v := range second {
-		out[k] = v
-	}
-	return out, nil
+	return c.next(oids[len(oids)/2:], found, depth+1)
 }
 
 // decoded turns the library's value into ours.

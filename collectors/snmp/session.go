@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -61,6 +62,9 @@ func (c Collector) Open(t collectors.Target) (collectors.Session, error) {
 		s.port = uint16(n)
 	}
 	s.url = "snmp://" + u.Host
+	if a, err := netip.ParseAddr(s.host); err == nil {
+		s.addr = netip.AddrPortFrom(a, s.port)
+	}
 	s.community = t.Credentials.Community.Reveal()
 	if u.User != nil {
 		s.community = u.User.Username()
@@ -95,6 +99,7 @@ type session struct {
 	url       string // without secrets
 	host      string
 	port      uint16
+	addr      netip.AddrPort // where the host is an address; else it is looked up at each poll
 	community string
 	version   version
 	usm       *usm

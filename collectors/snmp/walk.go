@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"unique"
 
 	"github.com/gosnmp/gosnmp"
-
-	"github.com/sparewatch/sparewatch/mibs"
 )
 
 // tuning is how one agent likes to be asked; it is learned and remembered.
@@ -47,7 +45,7 @@ func (s *session) read(c *client, data *Data, fast bool) error {
 			}
 		}
 	}
-	r := &reader{c: c, data: data, t: &s.tuning}
+	r := &reader{c: c, data: data, t: &s.tuning, beyond: map[string]arcs{}, indexes: map[string]string{}}
 	r.scalars(scalars)
 	seen := map[string]bool{}
 	for _, p := range s.profiles {
@@ -70,10 +68,12 @@ func (s *session) read(c *client, data *Data, fast bool) error {
 
 // reader reads scalars and tables into data. After a fatal error it marks everything else as unread.
 type reader struct {
-	c     *client
-	data  *Data
-	t     *tuning
-	fatal error
+	c       *client
+	data    *Data
+	t       *tuning
+	fatal   error
+	beyond  map[string]arcs   // by column: what stands behind it
+	indexes map[string]string // by the octets: dotted
 }
 
 // ends reports whether nothing more can be had after err.
@@ -106,12 +106,16 @@ func (r *reader) scalars(oids []string) {
 
 // some reads a few scalars by one GET, or by smaller ones where the agent cannot.
 func (r *reader) some(oids []string) {
-	vars, err := r.c.get(oids)
+	asked := make([]arcs, len(oids))
+	for i, o := range oids {
+		asked[i] = parseArcs(o)
+	}
+	vars, err := r.c.get(asked)
 	if err == nil && len(vars) == len(oids) {
 		for i, v := range vars {
-			if strings.TrimPrefix(v.Name, ".") != oids[i] {
-				r.data.Unread[oids[i]] = fmt.Errorf("the agent answers %s instead", strings.TrimPrefix(v.Name, "."))
-			} else if val := decoded(v); val.Known() {
+			if string(v.oid) != string(asked[i]) {
+				r.data.Unread[oids[i]] = fmt.Errorf("the agent answers %s instead", v.oid)
+			} else if val := v.read(r.data.Scalars[oids[i]]); val.Known() {
 				r.data.Scalars[oids[i]] = val
 			} else {
 				delete(r.data.Scalars, oids[i])
@@ -156,16 +160,18 @@ func (r *reader) some(oids []string) {
 
 // column is one column while it is walked.
 type column struct {
-	oid   string
-	last  string // the last OID that the agent gave
-	cells []Cell
-	done  bool
-	err   error
+	name   string
+	oid    arcs
+	last   arcs // the last OID that the agent gave
+	beyond arcs // the first OID behind the column, where the agent gave one
+	cells  []Cell
+	done   bool
+	err    error
 }
 
 // alive asks the least that can be asked, to tell an agent that has stopped from one that was asked too much.
 func (r *reader) alive() bool {
-	_, err := r.c.get([]string{sysObjectID})
+	_, err := r.c.get([]arcs{parseArcs(sysObjectID)})
 	var status *statusError
 	if err == nil || errors.As(err, &status) {
 		return true
@@ -196,7 +202,7 @@ func (r *reader) table(oids []string) {
 func (r *reader) walk(oids []string) {
 	var bulk, single []string
 	for _, o := range oids {
-		if r.t.noBulk[o] || r.c.g.Version == gosnmp.Version1 {
+		if r.t.noBulk[o] || r.c.version == gosnmp.Version1 {
 			single = append(single, o)
 		} else {
 			bulk = append(bulk, o)
@@ -225,10 +231,13 @@ func (r *reader) walk(oids []string) {
 func (r *reader) store(columns []*column) (ok bool) {
 	ok = true
 	for _, c := range columns {
-		r.data.Columns[c.oid] = c.cells
+		r.data.Columns[c.name] = c.cells
+		if c.beyond != nil {
+			r.beyond[c.name] = c.beyond
+		}
 		if c.err != nil {
 			ok = false
-			r.unread([]string{c.oid}, c.err)
+			r.unread([]string{c.name}, c.err)
 		}
 	}
 	return ok
@@ -237,18 +246,19 @@ func (r *reader) store(columns []*column) (ok bool) {
 func begin(oids []string) []*column {
 	out := make([]*column, len(oids))
 	for i, o := range oids {
-		out[i] = &column{oid: o, last: o}
+		at := parseArcs(o)
+		out[i] = &column{name: o, oid: at, last: at}
 	}
 	return out
 }
 
-func active(columns []*column) (open []*column, oids []string) {
+func active(columns []*column) (open []*column, asked []arcs) {
 	for _, c := range columns {
 		if !c.done && c.err == nil {
-			open, oids = append(open, c), append(oids, c.last)
+			open, asked = append(open, c), append(asked, c.last)
 		}
 	}
-	return open, oids
+	return open, asked
 }
 
 // bulk walks by GETBULK and returns the columns that want another way.
@@ -264,7 +274,7 @@ func (r *reader) bulk(oids []string) (again []string) {
 		var status *statusError
 		switch {
 		case err == nil && len(vars) > 0:
-			take(open, vars)
+			r.take(open, vars)
 			continue
 		case err == nil:
 			err = fmt.Errorf("%w: an answer without values", errGarbage)
@@ -285,22 +295,22 @@ func (r *reader) bulk(oids []string) (again []string) {
 				r.t.columns = max(1, len(open)/2)
 				for _, c := range open {
 					c.done = true
-					again = append(again, c.oid)
+					again = append(again, c.name)
 				}
 				continue
 			}
 		}
 		for _, c := range open {
 			c.err = err
-			again = append(again, c.oid)
+			again = append(again, c.name)
 		}
 	}
 	var finished []*column
 	for _, c := range columns {
 		switch {
-		case slices.Contains(again, c.oid):
+		case slices.Contains(again, c.name):
 		case errors.Is(c.err, errOrder):
-			again = append(again, c.oid)
+			again = append(again, c.name)
 		default:
 			finished = append(finished, c)
 		}
@@ -319,19 +329,20 @@ func fail(columns []*column, err error) {
 }
 
 // take sorts the values of an answer into the columns that were asked for, one row after another.
-func take(open []*column, vars []gosnmp.SnmpPDU) {
+func (r *reader) take(open []*column, vars []bind) {
 	progress := false
 	for i, v := range vars {
 		c := open[i%len(open)]
 		if c.done || c.err != nil {
 			continue
 		}
-		if c.add(v, true) {
+		if r.add(c, v, true) {
 			progress = true
 		}
 	}
 	for _, c := range open {
 		progress = progress || c.done || c.err != nil
+		c.last = slices.Clone(c.last) // the next answer comes into the same buffer
 	}
 	if !progress {
 		fail(open, errOrder)
@@ -340,27 +351,38 @@ func take(open []*column, vars []gosnmp.SnmpPDU) {
 
 // add takes one value; ok is false where it ends the column. With ordered, an OID that is not greater than the last is an
 // error.
-func (c *column) add(v gosnmp.SnmpPDU, ordered bool) (ok bool) {
-	oid := strings.TrimPrefix(v.Name, ".")
+func (r *reader) add(c *column, v bind, ordered bool) (ok bool) {
 	switch {
-	case v.Type == gosnmp.EndOfMibView || v.Type == gosnmp.NoSuchObject || v.Type == gosnmp.NoSuchInstance:
+	case v.ends():
 		c.done = true
 		return false
-	case ordered && CompareOIDs(oid, c.last) <= 0:
+	case ordered && compareArcs(v.oid, c.last) <= 0:
 		c.err = errOrder
 		return false
-	case !mibs.Under(oid, c.oid) || len(oid) == len(c.oid):
+	case !v.oid.under(c.oid) || len(v.oid) == len(c.oid):
 		c.done = true
+		c.beyond = slices.Clone(v.oid)
 		return false
 	case len(c.cells) >= maxRows:
 		c.err = fmt.Errorf("the column has more than %d rows; %w", maxRows, errLimit)
 		return false
 	}
-	c.last = oid
-	if val := decoded(v); val.Known() {
-		c.cells = append(c.cells, Cell{oid[len(c.oid)+1:], val})
+	c.last = v.oid
+	if val := v.read(Value{}); val.Known() {
+		c.cells = append(c.cells, Cell{r.index(v.oid[len(c.oid):]), val})
 	}
 	return true
+}
+
+// index writes an index, which every column of a table has, once.
+func (r *reader) index(a arcs) string {
+	if s, ok := r.indexes[string(a)]; ok {
+		return s
+	}
+	var b [maxArcs * 5]byte
+	s := unique.Make(string(a[:min(len(a), maxArcs)].appendDotted(b[:0], false))).Value()
+	r.indexes[string(a)] = s
+	return s
 }
 
 // single walks by GETNEXT. An agent that keeps no order but never repeats itself is read too.
@@ -378,16 +400,17 @@ func (r *reader) single(oids []string) []*column {
 		case err == nil && len(vars) == len(open):
 			for i, c := range open {
 				before := c.last
-				if !c.add(vars[i], false) {
+				if !r.add(c, vars[i], false) {
 					continue
 				}
-				if seen[c.last] || c.last == before {
+				c.last = slices.Clone(c.last)
+				if seen[string(c.last)] || string(c.last) == string(before) {
 					c.err = fmt.Errorf("%w: %s comes twice", errOrder, c.last)
 					if n := len(c.cells); n > 0 {
 						c.cells = c.cells[:n-1]
 					}
 				}
-				seen[c.last] = true
+				seen[string(c.last)] = true
 			}
 		case err == nil:
 			fail(open, fmt.Errorf("%w: %d values for %d questions", errGarbage, len(vars), len(open)))
@@ -398,7 +421,7 @@ func (r *reader) single(oids []string) []*column {
 		case len(open) > 1 && !ends(err):
 			// Each by itself.
 			for _, c := range open {
-				one := r.single([]string{c.oid})[0]
+				one := r.single([]string{c.name})[0]
 				*c = *one
 				if r.fatal != nil {
 					break
