@@ -48,13 +48,15 @@ type App struct {
 	now     func() time.Time
 	config  atomic.Pointer[config.Config] // the present one
 	picture atomic.Pointer[picture]
+	exports atomic.Pointer[[]*exporter]
 
 	listener  net.Listener
 	bus       *bus.Bus
 	keeper    *keeper
 	poller    *poll.Poller
 	judge     *judge
-	encrypted bool // the page is served over TLS
+	exporters []*exporter // of the configuration that New was given
+	encrypted bool        // the page is served over TLS
 	tasks     tasks
 	undo      []func(context.Context) error // what Start did, in order
 	reload    sync.Mutex                    // one at a time
@@ -99,6 +101,9 @@ func New(o Options) (*App, error) {
 	if a.encrypted, err = checkWeb(o.Config.Web.TLSConfig); err != nil {
 		return nil, err
 	}
+	if a.exporters, err = a.newExporters(o.Config); err != nil {
+		return nil, err
+	}
 	a.picture.Store(&picture{site: o.Config.Site, version: o.Version, at: o.Now()})
 	return a, nil
 }
@@ -129,6 +134,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.start(ctx, "keeper", a.keeper.run)
 	a.start(ctx, "judge", a.judge.run)
+	if err := a.openExporters(ctx, a.exporters); err != nil {
+		return err
+	}
+	a.undo = append(a.undo, a.closeExporters)
 	a.start(ctx, "server", a.serve)
 	a.poller.Start()
 	a.undo = append(a.undo, a.poller.Stop)
@@ -203,10 +212,18 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 	case c.Web.Listen != now.Web.Listen || c.Web.TLSConfig != now.Web.TLSConfig:
 		return errors.New("the address of the page cannot change while the daemon runs: restart it")
 	}
+	exporters, err := a.newExporters(c)
+	if err != nil {
+		return err
+	}
 	if err := a.judge.do(ctx, func(j *judge) error { return j.rebuild(ctx, c) }); err != nil {
 		return err
 	}
 	a.config.Store(c)
+	err = errors.Join(a.closeExporters(ctx), a.openExporters(ctx, exporters))
+	if err != nil {
+		a.log.Error("some numbers are no longer exported: restart the daemon", "error", err)
+	}
 	a.log.Info("the configuration was loaded anew", "devices", len(c.Devices), "services", len(c.Model.Services))
 	return nil
 }

@@ -146,7 +146,9 @@ func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {
 	}
 	var findings []finding.Finding
 	for _, f := range open {
-		findings = append(findings, f)
+		if f.Rule != finding.ExportLoss { // not the engine's
+			findings = append(findings, f)
+		}
 	}
 	j.engine.Resume(findings)
 	for _, name := range j.store.Devices() {
@@ -291,7 +293,7 @@ func (j *judge) look(ctx context.Context) {
 	report, questions := j.engine.Evaluate(now)
 	j.evaluating += time.Since(began)
 	j.evaluations++
-	j.report = report
+	j.report = j.app.withLosses(report, now)
 	for _, l := range j.engine.Learned() {
 		j.store.Learn(l.Group, l.Best, l.Peak)
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	Model    topology.Model
 	Poll     Poll
 	Notify   []Outlet // in the order of the files
+	Exports  []Export // by kind, in the order of the files
 	Web      Web
 	State    State
 	Pins     Pins

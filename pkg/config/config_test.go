@@ -428,7 +428,7 @@ func TestAFolderIsOneConfiguration(t *testing.T) {
 	_, err = LoadWith(dir, Options{Getenv: getenv})
 	want := `50.yaml:1: site is said twice: also at 10-site.yaml:1; take one of them out
 50.yaml:2: there are two devices called a: also at 20-devices.yml:1; give one of them another name, or write all its urls in one place
-50.yaml:3: the configuration has no key "zzz"; write site, credentials, devices, topology, services, poll, notify, web, state, pins or profiles`
+50.yaml:3: the configuration has no key "zzz"; write ` + oneOf(documentKeys)
 	if got := strings.ReplaceAll(fmt.Sprint(err), dir+"/", ""); got != want {
 		t.Errorf("said\n%s\nwant\n%s", got, want)
 	}

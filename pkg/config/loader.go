@@ -54,14 +54,18 @@ func newLoader(o Options, path string, files []string) *loader {
 	return l
 }
 
+// documentKeys are what may stand at the top.
+var documentKeys = []string{
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "influx", "remote_write", "otlp", "web", "state", "pins", "profiles",
+}
+
 // document takes in one YAML document.
 func (l *loader) document(n node) {
 	if n.null() {
 		return
 	}
 	l.documents++
-	s := l.mapping(n, "the configuration",
-		"site", "credentials", "devices", "topology", "services", "poll", "notify", "web", "state", "pins", "profiles")
+	s := l.mapping(n, "the configuration", documentKeys...)
 	l.once(s, "site", func() { l.site(s) })
 	l.once(s, "poll", func() { l.poll(s.keys["poll"]) })
 	l.once(s, "web", func() { l.web(s.keys["web"]) })
@@ -79,6 +83,7 @@ func (l *loader) document(n node) {
 	for _, n := range s.items("notify") {
 		l.takeOutlet(n)
 	}
+	l.exports(s)
 }
 
 // once reads a key that may be said in one place only.

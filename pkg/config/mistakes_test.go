@@ -26,6 +26,21 @@ var mistakes = []struct{ text, want string }{
 	{"a\x00b", `c.yaml: not YAML: it holds bytes that are no text; give a text file`},
 	{"\x7fELF\x01", `c.yaml: not YAML: control characters are not allowed; see configs/sparewatch.yaml for how it is written`},
 
+	// Exports.
+	{"devices: [snmp://10.0.0.1]\ninflux: {url: http://a}\n", `c.yaml:2: influx is keys with values, not a list; write - before each entry, or [ ] around them`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {bucket: b}\n", `c.yaml:3: an entry of influx has no url; write url: https://influx.example.net:8086`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a}\n", `c.yaml:3: an entry of influx says neither a bucket nor a database; write bucket (InfluxDB 2 and 3) or database (InfluxDB 1)`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a/api/v2/write, bucket: b}\n", `c.yaml:3: the url of an entry of influx holds a path of the API; write https://a, and bucket or database beside it`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a, bucket: b, database: d}\n", `c.yaml:3: an entry of influx has both a bucket and a database; take one of them out: bucket is for InfluxDB 2 and 3, database for 1`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a, database: d, org: o}\n", `c.yaml:3: an entry of influx has a database, and an org or a token, which InfluxDB 1 does not know; write user and password_file, or bucket in the place of database`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a, bucket: b, spool: 1 TB}\n", `c.yaml:3: spool is "1 TB"; write a size as 256MiB or 2GiB`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a, bucket: b, spool: 1MB}\n", `c.yaml:3: spool is "1MB"; write from 8 MiB to 1024 GiB`},
+	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {url: https://a, bucket: b}\notlp:\n  - {name: influx, url: 'https://a/v1/metrics'}\n", `c.yaml:5: two receivers of numbers are called influx: also at c.yaml:3; give one of them another name with name:`},
+	{"devices: [snmp://10.0.0.1]\nremote_write:\n  - {url: https://a}\n", `c.yaml:3: the url of an entry of remote_write has no path; write https://prometheus.example.net/api/v1/write`},
+	{"devices: [snmp://10.0.0.1]\nremote_write:\n  - {url: https://u:p@a/w}\n", `c.yaml:3: the url of an entry of remote_write holds a user; write user and password_file beside it`},
+	{"devices: [snmp://10.0.0.1]\nremote_write:\n  - {url: https://a/w, user: u}\n", `c.yaml:3: an entry of remote_write has one of user and password without the other; write user and password_file, or token_file`},
+	{"devices: [snmp://10.0.0.1]\notlp:\n  - {url: https://a/w, headers: {authorization: x}}\n", `c.yaml:3: a secret does not belong in headers; write token_file, or user and password_file`},
+
 	// Keys.
 	{"devices: [snmp://10.0.0.1]\ndevise: 1\n", `c.yaml:2: the configuration has no key "devise"; did you mean devices?`},
 	{"devices: [snmp://10.0.0.1]\nsite: a\nsite: b\n", `c.yaml:3: the configuration has the key "site" twice: also at line 2; take one of them out`},

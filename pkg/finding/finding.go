@@ -30,12 +30,14 @@ const (
 	CertificateChanged Rule = "certificate-changed" // a pinned certificate is another one now
 	ModelMistake       Rule = "model-mistake"       // the declared topology names what its device does not have
 	ReducedCapacity    Rule = "reduced-capacity"    // fewer can carry the load than it seems: capacity raised what is needed
+	ExportLoss         Rule = "export-loss"         // numbers for another system were dropped or refused
+	FailoverOverload   Rule = "failover-overload"   // what survives a failure would carry more than it may
 )
 
 // Rules lists all built-in rules in the order above.
 func Rules() []Rule {
 	return []Rule{RedundancyLost, RedundancyDegraded, Insufficient, FalseRedundancy, ProviderLost, InputLost, ComponentFailed,
-		ComponentPredicted, OnBattery, ClaimMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity}
+		ComponentPredicted, OnBattery, ClaimMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, ExportLoss}
 }
 
 // Severity in PagerDuty's words. The zero value is Info: it never pages.

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/export"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 )
 
@@ -18,6 +19,7 @@ type Daemon struct {
 	LedgerEntries                 uint64        // in the ledger; 0: not known
 	Incidents                     map[finding.Severity]int
 	Receivers                     []Receiver
+	Exports                       []export.Status
 
 	Loaded   time.Time // when the configuration in use was loaded
 	LoadedOK bool      // whether the last attempt to load it succeeded
@@ -46,6 +48,10 @@ var (
 	pending     = desc("notifications_pending", "Notifications that wait to be sent.", "receiver")
 	notified    = desc("notifications_total", "Notifications whose fate is known.", "receiver", "result")
 	failures    = desc("notification_failures_in_a_row", "Attempts to send that failed since the last that succeeded.", "receiver")
+	exported    = desc("export_points_total", "Points for another system whose fate is known.", "export", "result")
+	exportWaits = desc("export_spool_bytes", "Bytes that wait on disk to be written.", "export")
+	exportAge   = desc("export_spool_oldest_timestamp_seconds", "When the oldest of what waits was put there; NaN: nothing waits.", "export")
+	exportFails = desc("export_failures_in_a_row", "Attempts to write that failed since the last that succeeded.", "export")
 	loaded      = desc("config_loaded_timestamp_seconds", "When the configuration in use was loaded.")
 	loadedOK    = desc("config_last_load_successful", "1 if the last attempt to load the configuration succeeded.")
 )
@@ -67,6 +73,14 @@ func (s sink) daemon(v View) {
 		s.counter(notified, float64(r.Delivered), r.Name, "delivered")
 		s.counter(notified, float64(r.Refused), r.Name, "refused")
 		s.gauge(failures, float64(r.Failures), r.Name)
+	}
+	for _, e := range d.Exports {
+		s.counter(exported, float64(e.Written), e.Name, "written")
+		s.counter(exported, float64(e.Refused), e.Name, "refused")
+		s.counter(exported, float64(e.Dropped), e.Name, "dropped")
+		s.gauge(exportWaits, float64(e.Waiting.Bytes), e.Name)
+		s.gauge(exportAge, seconds(e.Waiting.Oldest), e.Name)
+		s.gauge(exportFails, float64(e.Failures), e.Name)
 	}
 	s.gauge(loaded, seconds(d.Loaded))
 	s.gauge(loadedOK, truth(d.LoadedOK))

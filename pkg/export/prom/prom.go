@@ -9,7 +9,7 @@
 //	/sd              Discovery: the devices, for Prometheus' http_sd_configs
 //
 // What a scrape of /metrics costs, in series: 19 a service with all five domains, 9 a redundancy group, 4 a target,
-// 8 a kind of component that was ever seen, 64 counts of findings, and one for each open finding that stands by itself,
+// 8 a kind of component that was ever seen, 4 counts a rule, and one for each open finding that stands by itself,
 // at most MaxFindings. Components and readings are on /probe alone.
 package prom
 
