@@ -232,10 +232,8 @@ func (c *client) borrow() error {
 	g.OnSent = func(*gosnmp.GoSNMP) { c.requests++ }
 	g.SetRequestID(rand.Uint32())
 	g.SetMsgID(rand.Uint32())
-	// What Connect does with the security parameters; the packet is for nobody.
-	if _, err := g.SnmpEncodePacket(gosnmp.GetRequest, nil, 0, 0); err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
+	// This does with the security parameters what Connect does; the error is that nothing is no packet.
+	_, _ = g.SnmpDecodePacket(nil)
 	g.Conn = &countingConn{Conn: c.conn, c: c}
 	c.g = g
 	return nil
