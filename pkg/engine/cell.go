@@ -181,6 +181,7 @@ func (e *Engine) setCell(n redundancy.Node, c cell) {
 	}
 	if was.holds != c.holds {
 		if h, ok := e.graph.Hold(n); ok {
+			e.load.dirty = true
 			e.best.SetFailed(h, !c.holds)
 			e.worst.SetFailed(h, !c.holds)
 		}
@@ -232,6 +233,7 @@ func (e *Engine) settleNode(n redundancy.Node) {
 	if e.best.Failed(n) == bad && e.worst.Failed(n) == (bad || doubt) && e.predicted.Failed(n) == (bad || c.predicted) {
 		return
 	}
+	e.load.dirty = true
 	e.best.SetFailed(n, bad)
 	e.worst.SetFailed(n, bad || doubt)
 	e.predicted.SetFailed(n, bad || c.predicted)

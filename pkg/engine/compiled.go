@@ -218,6 +218,7 @@ func (e *Engine) lay(g *topology.Graph) {
 		}
 	}
 	e.laying = false
+	e.load.stale = true
 	e.layDesign()
 	e.reported = false
 }

@@ -43,6 +43,7 @@ type Engine struct {
 	blame     blame
 	cabling   cabling
 	standing  standing
+	load      load
 	report    *Report
 	reported  bool // report says all there is to say
 	unsettled bool
@@ -78,6 +79,7 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 	e.blame.init()
 	e.cabling.init()
 	e.standing.init()
+	e.load.init()
 	for _, name := range model.Observed {
 		e.observed[name], e.unread[name] = true, true
 	}
@@ -117,6 +119,11 @@ func (e *Engine) Update(view *state.Device) {
 	}
 	before := d.forms
 	same := d.view != nil && state.SameFacts(d.view, view)
+	if d.view == nil {
+		e.recallLoads(view)
+	}
+	e.load.dirty = true
+	e.load.stale = e.load.stale || d.view == nil || !sameRatings(d.view, view)
 	d.view = view
 	e.form(d)
 	if !sameForms(before, d.forms) {
@@ -135,6 +142,13 @@ func (e *Engine) Update(view *state.Device) {
 	} else {
 		e.refresh[view.Name] = true
 	}
+}
+
+// sameRatings compares what the parts of a device may carry.
+func sameRatings(a, b *state.Device) bool {
+	return slices.EqualFunc(a.Parts, b.Parts, func(x, y state.Part) bool {
+		return x.ID == y.ID && (x.Rating == y.Rating || x.Rating != nil && y.Rating != nil && *x.Rating == *y.Rating)
+	})
 }
 
 // sameNumbers compares groups, whose structure is the same, by what verdicts say of them.
@@ -267,6 +281,7 @@ func (e *Engine) Step(now time.Time) []Question {
 		}
 	}
 	e.judgeDirty()
+	e.settleLoad()
 	e.settleFindings()
 	return uniqueQuestions(questions)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 )
 
@@ -23,6 +24,19 @@ type Options struct {
 	MaxSpares int
 	// Budget bounds the work on one service or group; see redundancy.Question. Default 200,000.
 	Budget int
+	// Capacity is how the load of what survives is judged.
+	Capacity CapacityOptions
+}
+
+// CapacityOptions adjust how loads are judged; zero fields mean the defaults.
+type CapacityOptions struct {
+	// Derate is the part of a rating that may be used for long. Default 0.8; supplies and links of the network may be used
+	// in full.
+	Derate float64
+	// Kinds are the same for components of some kinds.
+	Kinds map[component.Kind]float64
+	// Window is over how long the highest loads count. Default 7 days.
+	Window time.Duration
 }
 
 // NoTier is the tier of what no service leans on.
@@ -41,6 +55,9 @@ func (o Options) withDefaults() Options {
 	if o.Budget == 0 {
 		o.Budget = 200_000
 	}
+	if o.Capacity.Window == 0 {
+		o.Capacity.Window = 7 * 24 * time.Hour
+	}
 	return o
 }
 
@@ -53,6 +70,7 @@ var defaultSeverity = map[finding.Rule][5]finding.Severity{
 	finding.ComponentFailed:    {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Warning},
 	finding.FalseRedundancy:    {finding.Error, finding.Warning, finding.Warning, finding.Info, finding.Warning},
 	finding.ReducedCapacity:    {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},
+	finding.FailoverOverload:   {finding.Error, finding.Warning, finding.Warning, finding.Info, finding.Warning},
 	finding.OnBattery:          {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Error},
 	finding.WrongCabling:       {finding.Error, finding.Warning, finding.Warning, finding.Warning, finding.Warning},
 	finding.ClaimMismatch:      {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},

@@ -92,6 +92,8 @@ type Report struct {
 	Groups   []Group           `json:"groups"`   // sorted by id
 	Services []Service         `json:"services"` // sorted by tier, then name
 	Findings []finding.Finding `json:"findings"` // roots first, then by severity, then by key
+	// Capacity is what every single failure would do to what carries load.
+	Capacity Loads `json:"capacity"`
 	// Settled is false until every target was read once or the settle time is over.
 	Settled bool `json:"settled"`
 	// Waiting counts findings held back until asked providers have answered.

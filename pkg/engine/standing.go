@@ -86,6 +86,7 @@ func (e *Engine) gather() []stand {
 		all = append(all, found...)
 	}
 	all = append(all, e.mistakes...)
+	all = append(all, e.load.findings...)
 	all = append(all, e.blind...)
 	return all
 }
@@ -538,7 +539,7 @@ func (e *Engine) Report() *Report {
 	if e.report != nil && e.reported && e.report.At.Equal(e.now) {
 		return e.report
 	}
-	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list}
+	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list, Capacity: e.load.report}
 	if e.stale {
 		r.Waiting++ // for the structure to be compiled
 	}

@@ -272,6 +272,9 @@ func (s *Structure) waitsFor(n Node, waiting []int32) Node {
 // Len is the number of nodes.
 func (s *Structure) Len() int { return len(s.gate) }
 
+// Order lists all nodes, each behind what it requires. It must not be changed.
+func (s *Structure) Order() []Node { return s.order }
+
 // IsGate says whether n cannot fail by itself.
 func (s *Structure) IsGate(n Node) bool { return s.gate[n] }
 

@@ -49,6 +49,8 @@ type Device struct {
 	Peaks map[component.ID]float64
 	// Ratings are the last known ratings of parts, also of those that are gone.
 	Ratings map[component.ID]component.Rating
+	// Loads are the highest loads that were learned; see Seen.
+	Loads map[string][]LoadPeak
 }
 
 // Part returns the part with that id, or nil.
@@ -83,6 +85,15 @@ type Seen struct {
 	// Ratings are the last known ratings of the parts that stand in for each other.
 	Ratings map[component.ID]component.Rating `json:"ratings,omitempty"`
 	Silent  []string                          `json:"silent,omitempty"` // targets that did not answer
+	// Loads are the highest loads seen of late, in the engine's own names.
+	Loads map[string][]LoadPeak `json:"loads,omitempty"`
+}
+
+// LoadPeak is the highest load in one part of the window over which peaks are kept.
+type LoadPeak struct {
+	Since time.Time `json:"since"` // when that part began
+	VA    float64   `json:"va"`    // bit/s of traffic
+	W     float64   `json:"w,omitempty"`
 }
 
 // Bad is a part known bad.

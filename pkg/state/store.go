@@ -305,6 +305,19 @@ func (s *Store) Learn(group component.ID, best int, peak float64) {
 	}
 }
 
+// LearnLoad keeps the highest loads of something of a device, in the place of those that were known.
+func (s *Store) LearnLoad(device, key string, peaks []LoadPeak) {
+	d := s.devices[device]
+	if d == nil {
+		return
+	}
+	loads := make(map[string][]LoadPeak, len(d.seen.Loads)+1)
+	maps.Copy(loads, d.seen.Loads)
+	loads[key] = peaks
+	d.seen.Loads = loads
+	d.dirty = true
+}
+
 // Forget drops what was remembered of a part: it is no longer expected. For a supply that was taken out for good.
 func (s *Store) Forget(id component.ID) {
 	d := s.devices[id.Device()]
@@ -335,6 +348,7 @@ func (s Seen) clone() Seen {
 	s.Working, s.Bad = maps.Clone(s.Working), maps.Clone(s.Bad)
 	s.Silent = slices.Clone(s.Silent)
 	s.Best, s.Peaks, s.Ratings = maps.Clone(s.Best), maps.Clone(s.Peaks), maps.Clone(s.Ratings)
+	s.Loads = maps.Clone(s.Loads)
 	return s
 }
 

@@ -36,7 +36,7 @@ func (d *device) merge() *Device {
 		v.Parts = append(v.Parts, *p)
 	}
 	slices.SortFunc(v.Parts, func(a, b Part) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	v.Best, v.Peaks, v.Ratings = d.seen.Best, d.seen.Peaks, d.seen.Ratings
+	v.Best, v.Peaks, v.Ratings, v.Loads = d.seen.Best, d.seen.Peaks, d.seen.Ratings, d.seen.Loads
 	return v
 }
 

@@ -39,6 +39,8 @@ type Model struct {
 	Services   []Service
 	// Observed are the names of the devices that have targets; ids that begin with another device are unobserved.
 	Observed []string
+	// Rates are how often components of a kind fail, where nothing is said of one itself.
+	Rates map[component.Kind]Rate
 }
 
 // Component is a declared component: one that no device reports (a feed, a conduit), or a fact about one that does.
@@ -48,7 +50,27 @@ type Component struct {
 	Rating *component.Rating
 	// Derate is the share of the rating that may be used; 0 means 0.8.
 	Derate float64
-	At     Position
+	// Phase is the conductor of what feeds it on which it hangs: "L1", "L1-L2"; "" where that is not said.
+	Phase string
+	// Draws is the load that it has by itself, where nobody measures it.
+	Draws *component.Rating
+	// Rate is how often it fails; zero: as its kind does.
+	Rate Rate
+	At   Position
+}
+
+// Rate is how often something fails and how long it takes to mend it.
+type Rate struct {
+	MTBF time.Duration // mean time from one failure to the next; 0: not known
+	MTTR time.Duration // mean time to repair
+}
+
+// Down is the part of the time for which it is down, in the long run.
+func (r Rate) Down() float64 {
+	if r.MTBF <= 0 {
+		return 0
+	}
+	return r.MTTR.Hours() / (r.MTBF.Hours() + r.MTTR.Hours())
 }
 
 // Link is a declared edge from provider to dependant.

@@ -31,7 +31,7 @@ var floors = []struct {
 	{4, []string{"collectors/*", "pkg/notify/*", "pkg/export/*", "pkg/api", "pkg/web", "pkg/poll", "pkg/trap", "pkg/lab", "pkg/capture"}},
 	{3, []string{"collectors", "pkg/notify", "pkg/engine", "pkg/baseline", "pkg/bus"}},
 	{2, []string{"pkg/export", "pkg/state", "pkg/incident", "pkg/paths"}},
-	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/openpsa", "pkg/bmp", "pkg/mrt", "mibs"}},
+	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/capacity", "pkg/openpsa", "pkg/bmp", "pkg/mrt", "mibs"}},
 	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret", "pkg/usm", "pkg/bgp"}},
 }
 
@@ -41,6 +41,7 @@ var doors = map[string][]string{
 	"github.com/gosnmp/gosnmp":                    {"collectors/snmp", "pkg/lab", "pkg/capture"},
 	"github.com/bougou/go-ipmi":                   {"collectors/ipmi", "pkg/lab"},
 	"github.com/osrg/gobgp/v3":                    {"collectors/bgp"},
+	"google.golang.org/grpc":                      {"collectors/bgp"},
 	"github.com/nats-io/nats-server/v2":           {"pkg/bus"},
 	"github.com/nats-io/nats.go":                  {"pkg/bus"},
 	"github.com/prometheus/client_golang":         {"pkg/export/prom"},

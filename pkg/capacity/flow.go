@@ -1,0 +1,474 @@
+package capacity
+
+import (
+	"slices"
+
+	"github.com/sparewatch/sparewatch/pkg/redundancy"
+)
+
+// Network is where load may go.
+type Network struct {
+	s        *redundancy.Structure
+	elements []Element
+	rank     []int32
+	reqs     [][]redundancy.Requirement // of the nodes that are in
+	legs     map[redundancy.Node][]redundancy.Node
+}
+
+// Source is what draws load.
+type Source struct {
+	Taps []Tap
+	Load Load
+}
+
+// Tap is where a source draws. Share is its observed part of the source's load: 0 for one that carries nothing now,
+// negative where that's not known; where it is not known of one tap, all that work are taken to share evenly.
+type Tap struct {
+	Node  redundancy.Node
+	Share float64
+}
+
+// New makes a network; elements are by node.
+func New(s *redundancy.Structure, elements []Element) *Network {
+	n := &Network{s: s, elements: elements, rank: make([]int32, s.Len()), reqs: make([][]redundancy.Requirement, s.Len()), legs: map[redundancy.Node][]redundancy.Node{}}
+	for i := range elements {
+		e := &elements[i]
+		if e.Derate <= 0 {
+			e.Derate = 1
+		}
+		if e.Leg != Any {
+			n.legs[e.LegOf] = append(n.legs[e.LegOf], redundancy.Node(i))
+		}
+	}
+	for i, node := range s.Order() {
+		n.rank[node] = int32(i)
+	}
+	for i := range elements {
+		if elements[i].In || s.IsGate(redundancy.Node(i)) {
+			n.reqs[i] = n.providers(redundancy.Node(i))
+		}
+	}
+	return n
+}
+
+// Element is what is known of a node.
+func (n *Network) Element(node redundancy.Node) *Element { return &n.elements[node] }
+
+// providers are the requirements of a node by which load may leave it: those that name elements or groups of them. A
+// member that is named twice counts once.
+func (n *Network) providers(node redundancy.Node) []redundancy.Requirement {
+	var reqs []redundancy.Requirement
+	for _, r := range n.s.Requirements(node) {
+		of := slices.DeleteFunc(r.Of, func(m redundancy.Node) bool { return !n.elements[m].In && !n.s.IsGate(m) })
+		slices.Sort(of)
+		of = slices.Compact(of)
+		if len(of) > 0 {
+			reqs = append(reqs, redundancy.Requirement{Need: min(r.Need, len(of)), Of: of})
+		}
+	}
+	return reqs
+}
+
+// part is what passes through one node of a load that enters at a tap.
+type part struct {
+	node redundancy.Node
+	pin  Slot
+	frac float64
+}
+
+// longest is how many nodes a load is followed through.
+const longest = 4096
+
+// walk follows a load from a tap, or none where the tap does not work. Each node comes once.
+func (n *Network) walk(tap redundancy.Node, works func(redundancy.Node) bool) []part {
+	if !works(tap) {
+		return nil
+	}
+	w := walker{n: n, works: works, at: map[redundancy.Node]int{}}
+	w.meet(tap, Any, 1)
+	for len(w.queue) > 0 && len(w.parts) < longest {
+		i := w.at[w.pop()]
+		p := w.parts[i]
+		pin := p.pin
+		e := &n.elements[p.node]
+		if e.Fresh {
+			pin = Any
+		}
+		if e.Pin != Any {
+			pin = e.Pin
+		}
+		for _, r := range n.reqs[p.node] {
+			w.spread(p.node, r, pin, p.frac)
+		}
+	}
+	return w.parts
+}
+
+type walker struct {
+	n     *Network
+	works func(redundancy.Node) bool
+	at    map[redundancy.Node]int // in parts
+	parts []part
+	queue []redundancy.Node // by falling rank
+}
+
+// meet notes that a part of the load comes to a node. What comes on ways that are all needed is the same load, so it's
+// never more than all of it.
+func (w *walker) meet(node redundancy.Node, pin Slot, frac float64) {
+	if i, again := w.at[node]; again {
+		p := &w.parts[i]
+		p.frac = min(1, p.frac+frac)
+		if p.pin == Any {
+			p.pin = pin
+		}
+		return
+	}
+	w.at[node] = len(w.parts)
+	w.parts = append(w.parts, part{node, pin, frac})
+	at, _ := slices.BinarySearchFunc(w.queue, node, func(a, b redundancy.Node) int { return int(w.n.rank[a]) - int(w.n.rank[b]) })
+	w.queue = slices.Insert(w.queue, at, node)
+}
+
+// pop takes the dependant that is furthest from what it requires.
+func (w *walker) pop() redundancy.Node {
+	last := len(w.queue) - 1
+	node := w.queue[last]
+	w.queue = w.queue[:last]
+	return node
+}
+
+// spread hands a load on to what one requirement of a node names.
+func (w *walker) spread(node redundancy.Node, r redundancy.Requirement, pin Slot, frac float64) {
+	n := w.n
+	if r.Need == len(r.Of) && len(r.Of) > 1 && n.elements[r.Of[0]].Leg != Any {
+		w.meetLegs(r.Of, pin, frac)
+		return
+	}
+	if r.Need == len(r.Of) && !n.s.IsGate(node) {
+		for _, m := range r.Of {
+			w.hand(m, pin, frac)
+		}
+		return
+	}
+	live := make([]redundancy.Node, 0, len(r.Of))
+	sum, known := 0.0, true
+	for _, m := range r.Of {
+		if w.works(m) {
+			live = append(live, m)
+			known = known && n.elements[m].Weight >= 0
+			sum += max(0, n.elements[m].Weight)
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	if n.elements[node].Selects {
+		best := live[0]
+		for _, m := range live {
+			if known && n.elements[m].Weight > n.elements[best].Weight {
+				best = m
+			}
+		}
+		w.hand(best, pin, frac)
+		return
+	}
+	for _, m := range live {
+		switch {
+		case known && sum > 0:
+			if n.elements[m].Weight > 0 {
+				w.hand(m, pin, frac*n.elements[m].Weight/sum)
+			}
+		default:
+			w.hand(m, pin, frac/float64(len(live)))
+		}
+	}
+}
+
+// hand gives a load to a node; to a conductor it is given as a load of the unit whose conductor it is.
+func (w *walker) hand(m redundancy.Node, pin Slot, frac float64) {
+	if !w.works(m) { // a ups on its battery
+		return
+	}
+	if e := &w.n.elements[m]; e.Leg != Any {
+		if pin == Any {
+			pin = e.Leg
+		}
+		w.meet(e.LegOf, pin, frac)
+		return
+	}
+	w.meet(m, pin, frac)
+}
+
+// meetLegs: a load that needs all conductors of a unit is somewhere on them.
+func (w *walker) meetLegs(legs []redundancy.Node, pin Slot, frac float64) {
+	seen := map[redundancy.Node]bool{}
+	for _, l := range legs {
+		if of := w.n.elements[l].LegOf; !seen[of] {
+			seen[of] = true
+			w.meet(of, pin, frac)
+		}
+	}
+}
+
+// way is where a source's load goes: the parts of each tap, with the tap's share of it.
+type way struct {
+	share float64
+	parts []part
+}
+
+// route finds where a source's load goes.
+func (n *Network) route(s *Source, works func(redundancy.Node) bool) []way {
+	var live []Tap
+	sum, known := 0.0, true
+	for _, t := range s.Taps {
+		if works(t.Node) {
+			live = append(live, t)
+			known = known && t.Share >= 0
+			sum += max(0, t.Share)
+		}
+	}
+	ways := make([]way, 0, len(live))
+	for _, t := range live {
+		share := 1 / float64(len(live))
+		if known && sum > 0 {
+			share = t.Share / sum
+		}
+		if share > 0 {
+			ways = append(ways, way{share, n.walk(t.Node, works)})
+		}
+	}
+	return ways
+}
+
+// Flow is where the load of all sources goes, as things stand in a Live.
+type Flow struct {
+	n       *Network
+	live    *redundancy.Live
+	sources []Source
+	loads   []Load
+	ways    [][]way
+	through [][]int32 // by node: the sources of which load passes through it
+}
+
+// Flow follows all sources. The Live is only borrowed: Try changes it and takes that back.
+func (n *Network) Flow(live *redundancy.Live, sources []Source) *Flow {
+	f := &Flow{n: n, live: live, sources: sources, loads: make([]Load, n.s.Len()), ways: make([][]way, len(sources)), through: make([][]int32, n.s.Len())}
+	for i := range sources {
+		f.ways[i] = n.route(&sources[i], live.Works)
+		eachPart(f.ways[i], func(p part, frac float64) {
+			f.loads[p.node].add(&sources[i].Load, frac, p.pin)
+			if t := f.through[p.node]; len(t) == 0 || t[len(t)-1] != int32(i) {
+				f.through[p.node] = append(f.through[p.node], int32(i))
+			}
+		})
+	}
+	return f
+}
+
+func eachPart(ways []way, do func(p part, frac float64)) {
+	for _, w := range ways {
+		for _, p := range w.parts {
+			do(p, w.share*p.frac)
+		}
+	}
+}
+
+// Load of a node now.
+func (f *Flow) Load(node redundancy.Node) Load {
+	if e := &f.n.elements[node]; e.Leg != Any {
+		return f.loads[e.LegOf].leg(e.Leg)
+	}
+	return f.loads[node]
+}
+
+// Carries reports whether load passes through the node now.
+func (f *Flow) Carries(node redundancy.Node) bool { return len(f.through[node]) > 0 }
+
+// Network is what the flow stands on.
+func (f *Flow) Network() *Network { return f.n }
+
+// Outcome is what becomes of the load when something fails.
+type Outcome struct {
+	// Loads of the elements that are rated and carry more than before, conductors too, after everything that trips has
+	// tripped; and of those that tripped the load that made them.
+	Loads map[redundancy.Node]Load
+	// Trips are the elements that open, round by round: those that are over their rating, and carry more than before. All
+	// of one round open together.
+	Trips [][]redundancy.Node
+	// MayTrip are those that would if the load whose phase is not known lay badly.
+	MayTrip []redundancy.Node
+	// Down are the nodes that stop working, those that fail among them.
+	Down []redundancy.Node
+	// Ended is false where the rounds were broken off.
+	Ended bool
+}
+
+// mostRounds is how many rounds a cascade is followed.
+const mostRounds = 1000
+
+// Try fails nodes, moves the load, and with trip lets open what is over its whole rating, until nothing changes. after,
+// if not nil, is called before everything is put back: the Live then shows what is left.
+func (f *Flow) Try(fail []redundancy.Node, trip bool, after func(*Outcome)) *Outcome {
+	t := trial{f: f, o: &Outcome{Loads: map[redundancy.Node]Load{}}, loads: map[redundancy.Node]*Load{}, ways: map[int32][]way{}, through: map[redundancy.Node][]int32{}, tripped: map[redundancy.Node]bool{}}
+	next := fail
+	for range mostRounds {
+		t.fail(next)
+		over := t.over()
+		if !trip || len(over) == 0 {
+			t.o.Ended = true
+			break
+		}
+		t.o.Trips = append(t.o.Trips, over)
+		for _, n := range over {
+			t.tripped[n] = true
+		}
+		next = over
+	}
+	t.finish()
+	if after != nil {
+		after(t.o)
+	}
+	for _, n := range slices.Backward(t.failed) {
+		f.live.SetFailed(n, false)
+	}
+	return t.o
+}
+
+type trial struct {
+	f       *Flow
+	o       *Outcome
+	failed  []redundancy.Node // set by this trial
+	loads   map[redundancy.Node]*Load
+	ways    map[int32][]way
+	through map[redundancy.Node][]int32 // by node: sources that were moved to it
+	tripped map[redundancy.Node]bool
+	fresh   []redundancy.Node // whose load changed in this round
+}
+
+// fail fails nodes and moves the load of every source that passed through what no longer works.
+func (t *trial) fail(nodes []redundancy.Node) {
+	f := t.f
+	moved := map[int32]bool{}
+	var order []int32
+	touch := func(n redundancy.Node) {
+		for _, i := range f.through[n] {
+			if !moved[i] {
+				moved[i] = true
+				order = append(order, i)
+			}
+		}
+		for _, i := range t.through[n] {
+			if !moved[i] {
+				moved[i] = true
+				order = append(order, i)
+			}
+		}
+	}
+	for _, n := range nodes {
+		if f.live.Failed(n) {
+			continue
+		}
+		changed := slices.Clone(f.live.SetFailed(n, true))
+		t.failed = append(t.failed, n)
+		t.o.Down = append(t.o.Down, changed...)
+		for _, m := range changed {
+			touch(m)
+		}
+	}
+	slices.Sort(order)
+	t.fresh = t.fresh[:0]
+	for _, i := range order {
+		t.move(i)
+	}
+	slices.Sort(t.fresh)
+	t.fresh = slices.Compact(t.fresh)
+}
+
+// move takes a source's load from where it was and puts it where it goes now.
+func (t *trial) move(i int32) {
+	f := t.f
+	was, again := t.ways[i]
+	if !again {
+		was = f.ways[i]
+	}
+	now := f.n.route(&f.sources[i], f.live.Works)
+	t.ways[i] = now
+	load := &f.sources[i].Load
+	eachPart(was, func(p part, frac float64) { t.load(p.node).add(load, -frac, p.pin) })
+	eachPart(now, func(p part, frac float64) {
+		t.load(p.node).add(load, frac, p.pin)
+		t.through[p.node] = append(t.through[p.node], i)
+	})
+}
+
+func (t *trial) load(n redundancy.Node) *Load {
+	l := t.loads[n]
+	if l == nil {
+		l = &Load{}
+		*l = t.f.loads[n]
+		t.loads[n] = l
+	}
+	t.fresh = append(t.fresh, n)
+	return l
+}
+
+// slack is by how much a sum may be over a limit because of rounding.
+const slack = 1e-9
+
+// over are the elements that open because of what changed in this round.
+func (t *trial) over() []redundancy.Node {
+	var over []redundancy.Node
+	t.eachFresh(func(n redundancy.Node, e *Element, l *Load) {
+		if !e.Trips || t.tripped[n] || !t.f.live.Works(n) {
+			return
+		}
+		before := t.f.Load(n) // what carries too much already is not made to trip by carrying less
+		if u, ok := e.Use(l); ok && u.Raw > 1+slack && u.Raw > e.raw(&before)+slack {
+			over = append(over, n)
+			t.o.Loads[n] = *l
+		}
+	})
+	return over
+}
+
+func (e *Element) raw(l *Load) float64 { u, _ := e.Use(l); return u.Raw }
+
+// eachFresh calls do with the rated elements of which the load changed, and their conductors.
+func (t *trial) eachFresh(do func(redundancy.Node, *Element, *Load)) {
+	for _, n := range t.fresh {
+		e := &t.f.n.elements[n]
+		if e.Rated() {
+			do(n, e, t.loads[n])
+		}
+		for _, leg := range t.f.n.legs[n] {
+			if e := &t.f.n.elements[leg]; e.Rated() {
+				part := t.loads[n].leg(e.Leg)
+				do(leg, e, &part)
+			}
+		}
+	}
+}
+
+// finish notes the loads that rose.
+func (t *trial) finish() {
+	t.fresh = t.fresh[:0]
+	for n := range t.loads {
+		t.fresh = append(t.fresh, n)
+	}
+	slices.Sort(t.fresh)
+	t.eachFresh(func(n redundancy.Node, e *Element, l *Load) {
+		if t.tripped[n] || !t.f.live.Works(n) {
+			return
+		}
+		before := t.f.Load(n)
+		u, ok := e.Use(l)
+		was, _ := e.Use(&before)
+		if !ok || u.Raw <= was.Raw+slack && u.RawMost <= was.RawMost+slack {
+			return
+		}
+		t.o.Loads[n] = *l
+		if e.Trips && u.Raw <= 1+slack && u.RawMost > 1+slack {
+			t.o.MayTrip = append(t.o.MayTrip, n)
+		}
+	})
+}

@@ -1,0 +1,805 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/capacity"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/redundancy"
+	"github.com/sparewatch/sparewatch/pkg/state"
+	"github.com/sparewatch/sparewatch/pkg/topology"
+)
+
+// What is assumed where nothing was measured, said or declared.
+const (
+	assumedFactor     = 0.95 // W of a VA, of a supply that says nothing of it
+	assumedEfficiency = 0.92 // of a supply that tells its output only
+	assumedDerate     = 0.8  // of what is not a supply: the usual bound for a load that lasts
+)
+
+// load is what is known of where power, and traffic, goes (DESIGN section 5.8).
+type load struct {
+	stale    bool // the structure or the ratings are others
+	dirty    bool // what works, or what was measured, is otherwise than when the flows were found
+	due      time.Time
+	power    *flows // nil: nothing is known
+	traffic  *flows
+	peaks    map[string]*peaks            // by source, or node and phase
+	shares   map[component.ID]float64     // by tap: its part while all taps of its source worked
+	learned  map[string][]state.LoadPeak  // to be remembered
+	facts    map[component.ID]declaredFor // declared components by canonical id
+	report   Loads
+	findings []stand
+	notGiven []string
+}
+
+// flows is one network with what it carries.
+type flows struct {
+	net     *capacity.Network
+	sources []source
+	flow    *capacity.Flow
+	rated   []redundancy.Node // that say how much they carry, supplies last
+}
+
+// source is what draws load: a group of supplies, a lone one, or a device that is fed without supplies.
+type source struct {
+	id       component.ID
+	taps     []redundancy.Node
+	declared capacity.Load
+	host     redundancy.Node // where the whole is measured, -1: nowhere
+}
+
+// declaredFor is what the model says of a component.
+type declaredFor struct{ *topology.Component }
+
+func (l *load) init() {
+	*l = load{stale: true, dirty: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}}
+}
+
+// settleLoad brings the flows up to date, and says what every single failure would do to them.
+func (e *Engine) settleLoad() {
+	l := &e.load
+	if !l.dirty && !l.stale || e.now.Before(l.due) && !l.due.IsZero() && e.now.After(l.due.Add(-time.Hour)) {
+		return
+	}
+	if n := e.graph.Len(); n >= largeModel {
+		l.due = e.now.Add(time.Duration(n) * 100 * time.Microsecond)
+	}
+	e.findFlows()
+	before := l.report
+	e.sweepLoad()
+	if !sameCapacity(&before, &l.report) {
+		e.reported = false
+	}
+	e.loadFindings()
+}
+
+// findFlows lays the networks if the structure changed, reads the meters, and follows the load.
+func (e *Engine) findFlows() {
+	l := &e.load
+	if l.stale {
+		e.layLoad()
+	}
+	l.stale, l.dirty = false, false
+	l.notGiven = l.notGiven[:0]
+	for _, f := range []*flows{l.power, l.traffic} {
+		if f != nil {
+			e.measure(f, f == l.traffic)
+		}
+	}
+}
+
+// currentLoad are the flows as things stand, for a question.
+func (e *Engine) currentLoad() *load {
+	if e.load.dirty || e.load.stale {
+		e.findFlows()
+	}
+	return &e.load
+}
+
+// layLoad makes the networks of the structure.
+func (e *Engine) layLoad() {
+	l := &e.load
+	l.facts = map[component.ID]declaredFor{}
+	for i := range e.model.Components {
+		c := &e.model.Components[i]
+		if n, ok := e.graph.Node(c.ID); ok {
+			l.facts[e.graph.ID(n)] = declaredFor{c}
+		}
+	}
+	l.power, l.traffic = e.layPower(), e.layTraffic()
+}
+
+// ratingOf is what a node may carry, as declared or as its device says.
+func (e *Engine) ratingOf(n redundancy.Node) component.Rating {
+	id := e.graph.ID(n)
+	var r component.Rating
+	if d, ok := e.load.facts[id]; ok && d.Rating != nil {
+		return *d.Rating
+	}
+	if p := e.part(n); p != nil && p.Rating != nil {
+		r = *p.Rating
+	} else if d := e.devices[id.Device()]; d != nil && d.view != nil {
+		r = d.view.Ratings[id]
+	}
+	if isSupply(id.Kind()) { // what a supply says besides its power is its input's
+		r = component.Rating{Watts: r.Watts}
+	}
+	return r
+}
+
+func (e *Engine) derateOf(n redundancy.Node) float64 {
+	id := e.graph.ID(n)
+	if d, ok := e.load.facts[id]; ok && d.Derate > 0 {
+		return d.Derate
+	}
+	if v, ok := e.opt.Capacity.Kinds[id.Kind()]; ok {
+		return v
+	}
+	if isSupply(id.Kind()) {
+		return 1
+	}
+	return cmp.Or(e.opt.Capacity.Derate, assumedDerate)
+}
+
+// opens are the kinds that stop giving power when they carry too much: they are, or hold, a breaker, or switch off.
+var opens = map[component.Kind]bool{
+	component.Generator: true, component.ATS: true, component.UPS: true, component.Feed: true, component.Panel: true, component.Breaker: true,
+	component.PDU: true, component.Bank: true, component.Inlet: true, component.PSU: true, component.Rectifier: true,
+}
+
+// selects are the kinds that draw from one of their providers at a time.
+var selects = map[component.Kind]bool{
+	component.ATS: true, component.UPS: true, component.PSU: true, component.Rectifier: true, component.Feed: true, component.Panel: true, component.Breaker: true,
+}
+
+// layPower makes the network of power; nil where nothing says how much it carries.
+func (e *Engine) layPower() *flows {
+	n := e.graph.Len()
+	elements := make([]capacity.Element, n)
+	f := &flows{}
+	inlets := map[string][]redundancy.Node{}
+	phases := map[string][]redundancy.Node{}
+	for node := range redundancy.Node(n) {
+		el := &elements[node]
+		el.Weight = -1
+		id := e.graph.ID(node)
+		if id == "" || e.graph.Domain(node) != component.Power || e.hold[node] {
+			continue
+		}
+		kind := id.Kind()
+		el.In = true
+		el.Rating, el.Derate = e.ratingOf(node), e.derateOf(node)
+		el.Trips = opens[kind] && !(kind == component.PSU && e.isController(node))
+		el.Selects = selects[kind]
+		el.Three = el.Rating.Phases == 3
+		switch kind {
+		case component.Inlet:
+			inlets[id.Device()] = append(inlets[id.Device()], node)
+		case component.Phase:
+			phases[id.Device()] = append(phases[id.Device()], node)
+		}
+		el.Pin = e.pinOf(node)
+	}
+	e.layConductors(elements, inlets, phases)
+	for node := range redundancy.Node(n) {
+		el := &elements[node]
+		switch kind := e.graph.ID(node).Kind(); {
+		case !el.In:
+		case kind == component.UPS && el.Pin == capacity.Any && el.Three:
+			el.Pin = capacity.Even
+		case (kind == component.Inlet || kind == component.PDU || kind == component.UPS) && !el.Three:
+			el.Fresh = true
+		}
+		if el.In && el.Rated() {
+			f.rated = append(f.rated, node)
+		}
+	}
+	f.sources = e.powerSources(elements)
+	if len(f.rated) == 0 || len(f.sources) == 0 {
+		return nil
+	}
+	e.layVolts(elements)
+	f.net = capacity.New(e.graph.Structure, elements)
+	return f
+}
+
+// pinOf is the conductor that a component hangs on, as declared or as its device says.
+func (e *Engine) pinOf(n redundancy.Node) capacity.Slot {
+	id := e.graph.ID(n)
+	if d, ok := e.load.facts[id]; ok && d.Phase != "" {
+		s, _ := capacity.ParseSlot(d.Phase)
+		return s
+	}
+	if p := e.part(n); p != nil {
+		if s, ok := capacity.ParseSlot(p.Attributes["phase"]); ok {
+			return s
+		}
+	}
+	return capacity.Any
+}
+
+func (e *Engine) isController(n redundancy.Node) bool {
+	p := e.part(n)
+	return p != nil && p.Attributes[component.Role] == component.RoleController
+}
+
+// layConductors ties the phases that a device lists to the inlet whose conductors they are, and a pdu's own rating to its
+// only inlet, through which all passes.
+func (e *Engine) layConductors(elements []capacity.Element, inlets, phases map[string][]redundancy.Node) {
+	whole := func(device string, part redundancy.Node) redundancy.Node {
+		for _, m := range e.needs.of(part) {
+			if k := e.graph.ID(m).Kind(); k == component.Inlet || k == component.PDU || k == component.UPS {
+				return m
+			}
+		}
+		if in := inlets[device]; len(in) > 0 {
+			return in[0]
+		}
+		if main, ok := e.mainNode(device); ok {
+			return main
+		}
+		return -1
+	}
+	for device, list := range phases {
+		count := map[redundancy.Node]int{}
+		for _, p := range list {
+			if of := whole(device, p); of >= 0 && elements[of].In {
+				count[of]++
+			}
+		}
+		for _, p := range list {
+			of := whole(device, p)
+			if of < 0 || !elements[of].In {
+				continue
+			}
+			local := string(e.graph.ID(p).Local())
+			if i := strings.LastIndexAny(local, "./:"); i >= 0 {
+				local = local[i+1:]
+			}
+			slot, ok := capacity.ParseSlot(local)
+			if !ok || slot == capacity.Even {
+				continue
+			}
+			el, box := &elements[p], &elements[of]
+			el.Leg, el.LegOf, el.Trips = slot, of, false
+			box.Three = box.Three || count[of] >= 3
+			if a := el.Rating.Amps; a > 0 && (box.Rating.Amps == 0 || a < box.Rating.Amps) && (count[of] == 1 || count[of] >= 3) {
+				box.Rating.Amps = a
+			}
+		}
+	}
+	for device, in := range inlets {
+		main, ok := e.mainNode(device)
+		if !ok || len(in) != 1 || e.graph.ID(main).Kind() != component.PDU {
+			continue
+		}
+		el, box := &elements[in[0]], &elements[main]
+		el.Three = el.Three || box.Three
+		if !el.Rated() {
+			el.Rating, el.Derate = box.Rating, box.Derate
+		}
+		el.Three = el.Three || el.Rating.Phases == 3
+		box.Three, box.Rating, box.Trips = el.Three, component.Rating{}, false
+	}
+}
+
+func (e *Engine) mainNode(device string) (redundancy.Node, bool) {
+	d := e.devices[device]
+	if d == nil {
+		return 0, false
+	}
+	return e.graph.Node(e.mainOf(d))
+}
+
+// layVolts finds each element's voltage: its rating's, its own meter's, that of what feeds it, or that of what it feeds.
+func (e *Engine) layVolts(elements []capacity.Element) {
+	order := e.graph.Structure.Order()
+	for _, n := range order {
+		el := &elements[n]
+		if !el.In {
+			continue
+		}
+		if v := el.Rating.Volts; v > 0 {
+			el.Volts = v
+			if el.Three {
+				el.Volts = capacity.LineToNeutral(v)
+			}
+			continue
+		}
+		el.Volts = e.measuredVolts(n, el.Three)
+		for _, m := range e.up.of(n) {
+			if above := elements[m].Volts; el.Volts == 0 && above > 0 {
+				el.Volts = above
+				if elements[m].Three && !el.Three && el.Pin >= capacity.L12 && el.Pin <= capacity.L31 {
+					el.Volts *= math.Sqrt(3)
+				}
+			}
+		}
+	}
+	for _, n := range slices.Backward(order) {
+		el := &elements[n]
+		if !el.In || el.Volts > 0 {
+			continue
+		}
+		for _, m := range e.down.of(n) {
+			if below := elements[m].Volts; el.Volts == 0 && below > 0 && elements[m].Pin < capacity.L12 {
+				el.Volts = below
+			}
+		}
+	}
+	for n := range elements {
+		if el := &elements[n]; el.Leg != capacity.Any && elements[el.LegOf].Volts > 0 {
+			el.Volts = elements[el.LegOf].Volts
+		}
+	}
+}
+
+// measuredVolts is a plausible voltage that the part tells; 0 where it tells none.
+func (e *Engine) measuredVolts(n redundancy.Node, three bool) float64 {
+	p := e.part(n)
+	if p == nil {
+		return 0
+	}
+	for _, r := range p.Readings {
+		if r.Name != "voltage" && r.Name != "output_voltage" && r.Name != "input_voltage" || !r.Value.Known() {
+			continue
+		}
+		v := float64(r.Value)
+		if slot, ok := capacity.ParseSlot(r.Phase); ok && slot >= capacity.L12 || r.Phase == "line-to-line" {
+			v /= math.Sqrt(3)
+		} else if three && r.Phase == "" {
+			v = capacity.LineToNeutral(v)
+		}
+		if v > 40 && v < 700 {
+			return v
+		}
+	}
+	return 0
+}
+
+// powerSources are what draws power.
+func (e *Engine) powerSources(elements []capacity.Element) []source {
+	var list []source
+	supplied := map[string]bool{} // devices with supplies
+	grouped := map[redundancy.Node]bool{}
+	add := func(id component.ID, taps []redundancy.Node) {
+		if len(taps) > 0 {
+			list = append(list, source{id: id, taps: taps, host: -1})
+		}
+	}
+	for i := range e.tops {
+		f := e.tops[i].form
+		if f == nil || !isSupply(f.kind) {
+			continue
+		}
+		var taps []redundancy.Node
+		for _, id := range f.members {
+			if n, ok := e.graph.Node(id); ok && elements[n].In && !grouped[n] && !e.isController(n) {
+				grouped[n] = true
+				taps = append(taps, n)
+				supplied[id.Device()] = true
+			}
+		}
+		add(f.id, taps)
+	}
+	for n := range redundancy.Node(e.graph.Len()) {
+		if id := e.graph.ID(n); isSupply(id.Kind()) && elements[n].In && !grouped[n] && !e.isController(n) && (e.hasCord(n) || e.part(n) != nil && e.part(n).Condition != component.Absent) {
+			supplied[id.Device()] = true
+			add(id, []redundancy.Node{n})
+		}
+	}
+	for n := range redundancy.Node(e.graph.Len()) {
+		id := e.graph.ID(n)
+		if id == "" || e.topOf[n] >= 0 || elements[n].In || e.graph.Structure.IsGate(n) || supplied[id.Device()] {
+			continue
+		}
+		var taps []redundancy.Node
+		for _, m := range e.needs.of(n) {
+			if elements[m].In && !slices.Contains(taps, m) {
+				taps = append(taps, m)
+			}
+		}
+		add(id, taps)
+	}
+	at := map[string]int{} // first source by device
+	for i := range list {
+		id := list[i].id
+		if _, again := at[id.Device()]; !again && id.Device() != e.model.Site {
+			at[id.Device()] = i
+			if main, ok := e.mainNode(id.Device()); ok {
+				list[i].host = main
+			}
+		}
+	}
+	for id, d := range e.load.facts {
+		if d.Draws == nil {
+			continue
+		}
+		n, _ := e.graph.Node(id)
+		drawn := declaredLoad(d.Draws, e.pinOf(n))
+		i := slices.IndexFunc(list, func(s source) bool { return s.id == id })
+		if j, ok := at[id.Device()]; ok && i < 0 && isMain(id) && !elements[n].In {
+			i = j
+		}
+		switch {
+		case i >= 0:
+			list[i].declared = drawn
+		case elements[n].In: // something on it that the model doesn't name
+			list = append(list, source{id: id, taps: []redundancy.Node{n}, declared: drawn, host: -1})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b source) int { return compareIDs(a.id, b.id) })
+	return list
+}
+
+// declaredLoad is what is said to be drawn.
+func declaredLoad(r *component.Rating, pin capacity.Slot) capacity.Load {
+	va := r.VA
+	if va == 0 && r.Amps > 0 && r.Volts > 0 {
+		va = r.Amps * r.Volts
+		if r.Phases == 3 {
+			va = 3 * r.Amps * capacity.LineToNeutral(r.Volts)
+		}
+	}
+	if va == 0 {
+		va = r.Watts / assumedFactor
+	}
+	if r.Phases == 3 {
+		pin = capacity.Even
+	}
+	watts := r.Watts
+	if watts == 0 {
+		watts = va * assumedFactor
+	}
+	return capacity.Of(pin, va, watts)
+}
+
+// measure reads the meters and follows the load.
+func (e *Engine) measure(f *flows, traffic bool) {
+	draws := make([][]capacity.Draw, len(f.sources))
+	list := make([]capacity.Source, len(f.sources))
+	none := capacity.Draw{VA: math.NaN(), W: math.NaN()}
+	for i := range f.sources {
+		s := &f.sources[i]
+		for _, n := range s.taps {
+			list[i].Taps = append(list[i].Taps, capacity.Tap{Node: n, Share: -1})
+			d := none
+			if traffic {
+				if bits, ok := e.rate(n); ok {
+					d = capacity.Draw{VA: bits, Told: true}
+				}
+			} else if isSupply(e.graph.ID(n).Kind()) {
+				d = e.supplyDraw(n)
+			}
+			draws[i] = append(draws[i], d)
+		}
+	}
+	var rest []capacity.Source
+	if !traffic {
+		meters := e.meters(f)
+		est := f.net.Estimate(e.best.Works, list, draws, meters)
+		draws, rest = est.Draws, est.Rest
+	}
+	for i := range f.sources {
+		list[i].Load = e.sourceLoad(&f.sources[i], list[i].Taps, draws[i], traffic)
+	}
+	list = append(list, e.restLoads(f, rest, traffic)...)
+	f.flow = f.net.Flow(e.best, list)
+}
+
+// supplyDraw is what a supply takes in, as it says.
+func (e *Engine) supplyDraw(n redundancy.Node) capacity.Draw {
+	none := capacity.Draw{VA: math.NaN(), W: math.NaN()}
+	p := e.part(n)
+	if p == nil || p.Silent || p.Kept {
+		return none
+	}
+	value := func(name string) (float64, bool) {
+		v := p.Reading(name)
+		return float64(v), v.Known() && float64(v) >= 0
+	}
+	bound := math.Inf(1) // some give the rated input as input power
+	if w := e.ratingOf(n).Watts; w > 0 {
+		bound = w * implausible / assumedEfficiency
+	}
+	va, hasVA := value("apparent_power")
+	if !hasVA {
+		a, knowsA := value("input_current")
+		v, knowsV := value("input_voltage")
+		va, hasVA = a*v, knowsA && knowsV && v > 40
+	}
+	w, hasW := value("input_power")
+	out, hasOut := value("output_power")
+	if !hasW {
+		w, hasW = value("power")
+	}
+	if hasW && w > bound {
+		hasW = false
+	}
+	if !hasW && hasOut {
+		w, hasW = out/assumedEfficiency, true
+	}
+	switch {
+	case hasW && (!hasVA || va < w || va > bound/assumedFactor):
+		va = w / assumedFactor
+	case hasVA && !hasW && va <= bound/assumedFactor:
+		w = va
+	case !hasW:
+		if p.Standby {
+			return capacity.Draw{Told: true}
+		}
+		return none
+	}
+	return capacity.Draw{VA: va, W: w, Told: true}
+}
+
+// meters are what was measured between the supplies and the street.
+func (e *Engine) meters(f *flows) []capacity.Meter {
+	found := map[redundancy.Node]capacity.Load{}
+	legs := map[redundancy.Node]capacity.Load{} // by the unit whose conductors they are
+	inlets := map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(e.devices)) {
+		d := e.devices[name]
+		if d.view == nil {
+			continue
+		}
+		for _, n := range d.nodes {
+			el := f.net.Element(n)
+			if !el.In || isSupply(e.graph.ID(n).Kind()) {
+				continue
+			}
+			if e.graph.ID(n).Kind() == component.Inlet {
+				inlets[name]++
+			}
+			l, ok := e.meterOf(n, el)
+			switch {
+			case !ok:
+				el.Weight = -1
+			case el.Leg != capacity.Any:
+				sum := legs[el.LegOf]
+				slot := el.Leg
+				if !f.net.Element(el.LegOf).Three {
+					slot = capacity.Any
+				}
+				sum.VA[slot] += l.Total()
+				sum.W += l.W
+				legs[el.LegOf] = sum
+			default:
+				el.Weight = l.Total()
+				found[n] = l
+			}
+		}
+	}
+	for of, l := range legs {
+		if whole, ok := found[of]; !ok || whole.VA[capacity.Any] > 0 && f.net.Element(of).Three {
+			found[of] = l
+		}
+	}
+	for n, l := range found {
+		id := e.graph.ID(n)
+		switch id.Kind() {
+		case component.PDU:
+			if inlets[id.Device()] == 0 {
+				continue
+			}
+			delete(found, n)
+			if inlets[id.Device()] > 1 {
+				continue
+			}
+			for _, m := range e.up.of(n) {
+				if _, metered := found[m]; !metered && e.graph.ID(m).Kind() == component.Inlet && e.graph.ID(m).Device() == id.Device() {
+					found[m] = l
+				}
+			}
+		case component.Bank, component.Breaker:
+			if id.Device() != e.model.Site && len(e.down.of(n)) == 0 {
+				delete(found, n)
+				e.load.notGiven = append(e.load.notGiven, fmt.Sprintf("%s: its load after a failure, for %s does not say which outlets hang on it", id, id.Device()))
+			}
+		}
+	}
+	list := make([]capacity.Meter, 0, len(found))
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		if e.best.Works(n) {
+			list = append(list, capacity.Meter{Node: n, Load: found[n]})
+		}
+	}
+	return list
+}
+
+// meterOf is what a part says passes through it.
+func (e *Engine) meterOf(n redundancy.Node, el *capacity.Element) (capacity.Load, bool) {
+	p := e.part(n)
+	if p == nil || p.Silent || p.Kept {
+		return capacity.Load{}, false
+	}
+	out := ""
+	if p.Kind == component.UPS || p.Kind == component.ATS {
+		out = "output_"
+	}
+	type values struct{ va, w, a, v, pf float64 }
+	by := map[capacity.Slot]*values{}
+	for _, r := range p.Readings {
+		if !r.Value.Known() || float64(r.Value) < 0 && r.Name != "power_factor" {
+			continue
+		}
+		slot := capacity.Any
+		if r.Phase != "" {
+			s, ok := capacity.ParseSlot(r.Phase)
+			if !ok || s == capacity.Even {
+				continue
+			}
+			slot = s
+		}
+		x := by[slot]
+		if x == nil {
+			x = &values{va: -1, w: -1, a: -1}
+			by[slot] = x
+		}
+		v := float64(r.Value)
+		switch strings.TrimPrefix(r.Name, out) {
+		case "apparent_power":
+			x.va = v
+		case "power":
+			x.w = v
+		case "current":
+			x.a = v
+		case "voltage":
+			x.v = v
+		case "power_factor":
+			x.pf = math.Abs(v)
+		}
+	}
+	volts := el.Volts
+	read := func(s capacity.Slot, x *values) (va, w float64, ok bool) {
+		v := volts
+		if x.v > 40 && (s != capacity.Any || !el.Three) {
+			v = x.v
+		} else if s >= capacity.L12 {
+			v *= math.Sqrt(3)
+		}
+		switch {
+		case x.va >= 0:
+			va = x.va
+		case x.a >= 0 && v > 0 && (s != capacity.Any || !el.Three):
+			va = x.a * v
+		case x.w >= 0 && x.pf > 0.1 && x.pf <= 1:
+			va = x.w / x.pf
+		case x.w >= 0:
+			va = x.w / assumedFactor
+		default:
+			return 0, 0, false
+		}
+		w = x.w
+		if w < 0 || w > va {
+			w = va
+		}
+		return max(va, 0), w, true
+	}
+	var sum capacity.Load
+	some := false
+	for s := capacity.L1; s < capacity.Slots; s++ {
+		if x := by[s]; x != nil {
+			if va, w, ok := read(s, x); ok {
+				sum.VA[s] += va
+				sum.W += w
+				some = true
+			}
+		}
+	}
+	if some && (by[capacity.Any] == nil || el.Three) {
+		return sum, true
+	}
+	if x := by[capacity.Any]; x != nil {
+		if va, w, ok := read(capacity.Any, x); ok {
+			return capacity.Of(capacity.Any, va, w), true
+		}
+	}
+	return sum, some
+}
+
+// sourceLoad is the highest load of a source within the window, and settles how its taps share it.
+func (e *Engine) sourceLoad(s *source, taps []capacity.Tap, draws []capacity.Draw, traffic bool) capacity.Load {
+	sum, watts, known, unknown, working := 0.0, 0.0, 0, 0, 0
+	for j, d := range draws {
+		if e.best.Works(s.taps[j]) {
+			working++
+		}
+		if math.IsNaN(d.VA) {
+			unknown++
+			continue
+		}
+		if e.best.Works(s.taps[j]) {
+			known++
+		}
+		sum += d.VA
+		watts += d.W
+	}
+	switch {
+	case known > 0 && unknown > 0: // those that say nothing are taken to do as the others
+		sum *= float64(known+unknown) / float64(known)
+		watts *= float64(known+unknown) / float64(known)
+	case known == 0 && s.host >= 0 && working > 0 && !traffic:
+		if w := e.hostPower(s.host); w > 0 {
+			sum, watts, known = w/assumedFactor, w, 1
+			unknown = len(draws)
+		}
+	}
+	if unknown == 0 && working == len(taps) && sum > 0 {
+		for j := range draws {
+			e.load.shares[e.graph.ID(s.taps[j])] = draws[j].VA / sum
+		}
+	}
+	for j, n := range s.taps {
+		if share, ok := e.load.shares[e.graph.ID(n)]; ok {
+			taps[j].Share = share
+		}
+	}
+	key := string(s.id)
+	if traffic {
+		key += " bit/s"
+	}
+	if known > 0 && sum > 0 {
+		e.note(key, sum, watts)
+	}
+	if top := e.peak(key); top.VA > 0 {
+		return capacity.Of(capacity.Any, top.VA, top.W)
+	}
+	return s.declared
+}
+
+// hostPower is the power in W that a device tells as a whole; 0 where it doesn't.
+func (e *Engine) hostPower(n redundancy.Node) float64 {
+	p := e.part(n)
+	if p == nil || p.Silent || p.Kept {
+		return 0
+	}
+	for _, name := range []string{"input_power", "power", "power_consumed"} {
+		if v := p.Reading(name); v.Known() && float64(v) > 0 {
+			return float64(v)
+		}
+	}
+	return 0
+}
+
+// restLoads are the highest loads that no source accounts for.
+func (e *Engine) restLoads(f *flows, now []capacity.Source, traffic bool) []capacity.Source {
+	if traffic {
+		return nil
+	}
+	key := func(id component.ID, s capacity.Slot) string { return string(id) + " rest " + s.String() }
+	for i := range now {
+		id := e.graph.ID(now[i].Taps[0].Node)
+		total := now[i].Load.Total()
+		for s := capacity.Any; s < capacity.Slots; s++ {
+			if va := now[i].Load.VA[s]; va > 0 {
+				e.note(key(id, s), va, now[i].Load.W*va/total)
+			}
+		}
+	}
+	var list []capacity.Source
+	for _, name := range slices.Sorted(maps.Keys(e.devices)) {
+		for _, n := range e.devices[name].nodes {
+			if !f.net.Element(n).In || e.part(n) == nil || isSupply(e.graph.ID(n).Kind()) {
+				continue
+			}
+			var sum capacity.Load
+			for s := capacity.Any; s < capacity.Slots; s++ {
+				top := e.peak(key(e.graph.ID(n), s))
+				sum.VA[s] += top.VA
+				sum.W += top.W
+			}
+			if sum.Total() > 0 {
+				list = append(list, capacity.Source{Taps: []capacity.Tap{{Node: n, Share: 1}}, Load: sum})
+			}
+		}
+	}
+	return list
+}
