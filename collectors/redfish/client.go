@@ -296,7 +296,12 @@ func (c *client) do(ctx context.Context, method, path, etag string, body []byte)
 }
 
 func (c *client) exchange(ctx context.Context, method, path, etag string, body []byte) (answer, http.Header, *failure) {
-	proof := c.proof(body != nil) // before waiting for a slot: a login under way holds the lock and waits for one too
+	return c.send(ctx, method, path, etag, body, c.proof(body != nil))
+}
+
+// send sends one request with the proof of who we are, which was asked for before waiting for a slot: a login under way holds
+// the lock and waits for one too.
+func (c *client) send(ctx context.Context, method, path, etag string, body []byte, proof http.Header) (answer, http.Header, *failure) {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()

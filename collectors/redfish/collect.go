@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -20,8 +21,11 @@ type session struct {
 	last   *snapshot.Snapshot // what the tree was last turned into
 	now    func() time.Time
 
+	pushed *pushed // nil: there is nowhere to push to
+
 	hot     sync.Mutex
 	origins map[string]bool // resources that events spoke of since the last poll
+	kinds   map[role]bool   // and kinds of resources, where they named none
 }
 
 func newSession(t collectors.Target, endpoint, host string) *session {
@@ -37,8 +41,15 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 		scope = collectors.Full
 	}
 	s.tree.rescan = false
-	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries, about: s.concerns()}
+	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries}
+	w.about, w.kinds = s.concerns()
 	w.run(ctx)
+	if scope == collectors.Full && s.pushed != nil {
+		select {
+		case s.pushed.look <- struct{}{}:
+		default:
+		}
+	}
 	s.read = s.read || w.complete && w.inside
 	if w.news || s.last == nil {
 		s.last, s.tree.differ = parseTree(s.tree, s.target.Device)
@@ -57,8 +68,10 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 	return snap
 }
 
-// Close deletes the session at the service.
-func (s *session) Close(ctx context.Context) error { return s.client.logout(ctx) }
+// Close deletes what the service holds for us: the subscription to its events, and the session.
+func (s *session) Close(ctx context.Context) error {
+	return errors.Join(s.unsubscribe(ctx), s.client.logout(ctx))
+}
 
 // bound drops what is more than one snapshot may hold, and says so.
 func bound(s *snapshot.Snapshot, components int) {

@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
 
 // Bounds of a stream of events.
@@ -22,11 +20,17 @@ const (
 	mostOrigins = 64        // resources that the next poll reads for events' sake
 )
 
-// Events listens to the service's stream of server-sent events (DSP0266, Server-sent events) and calls poke for each
-// event that may be about the hardware; the next poll reads what it is about. It runs until ctx is done; a stream that
-// breaks is its error. At a service that offers no stream it waits, and asks again now and then.
+// Events has the service push its events, where there is a Receiver, or else listens to its stream of server-sent events
+// (DSP0266, Server-sent events), and calls poke for each event that may be about the hardware; the next poll reads what
+// it is about. It runs until ctx is done; a stream that breaks, or a subscription that is refused, is its error. At a
+// service that offers neither it waits, and asks again now and then.
 func (s *session) Events(ctx context.Context, poke func(why string)) error {
 	for {
+		if s.pushed != nil {
+			if offered, err := s.push(ctx, poke); offered || ctx.Err() != nil {
+				return err
+			}
+		}
 		at, f := s.client.stream(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -53,25 +57,9 @@ func (s *session) Events(ctx context.Context, poke func(why string)) error {
 
 // stream asks the event service where its stream is; "" where it offers none.
 func (c *client) stream(ctx context.Context) (string, *failure) {
-	c.login.Lock()
-	service := c.events
-	c.login.Unlock()
-	if service == "" {
-		return "", nil
-	}
-	a, f := c.get(ctx, service, "")
+	body, f := c.eventService(ctx)
 	if f != nil {
-		if f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed || f.status == http.StatusNotImplemented {
-			return "", nil
-		}
 		return "", f
-	}
-	body, err := parseJSON(a.body)
-	if err != nil {
-		return "", failed(snapshot.ClassGarbage, err.Error())
-	}
-	if on, known := body.get("ServiceEnabled").boolean(); known && !on {
-		return "", nil
 	}
 	at := body.get("ServerSentEventUri").raw()
 	if at == "" || normal(at) == "" {
@@ -174,15 +162,19 @@ func (s *session) hear(data string, poke func(string)) {
 		return
 	}
 	for _, e := range body.get("Events").items() {
-		why, origin, about := aboutHardware(e)
-		if !about {
-			continue
-		}
-		if origin != "" {
-			s.concern(origin)
-		}
-		poke(why)
+		s.hearOne(e, poke)
 	}
+}
+
+// hearOne takes in one event of a post or a stream, and reports whether it may be about the hardware.
+func (s *session) hearOne(e value, poke func(string)) bool {
+	why, origin, about := aboutHardware(e)
+	if !about {
+		return false
+	}
+	s.concern(origin, aboutWords(why+" "+e.get("MessageId").str()+" "+origin))
+	poke(why)
+	return true
 }
 
 // aboutHardware sorts out what events a poll can answer: not logins (our own would poke us for ever), tasks, metric
@@ -213,29 +205,45 @@ func aboutHardware(e value) (why, origin string, about bool) {
 	return shorten(why, 200), origin, true
 }
 
-// concern notes a resource for the next poll to read.
-func (s *session) concern(path string) {
+// concern notes a resource for the next poll to read, and kinds of resources.
+func (s *session) concern(path string, kinds []role) {
 	s.hot.Lock()
 	defer s.hot.Unlock()
 	if s.origins == nil {
-		s.origins = map[string]bool{}
+		s.origins, s.kinds = map[string]bool{}, map[role]bool{}
 	}
-	if len(s.origins) < mostOrigins {
+	if len(s.origins) < mostOrigins && path != "" {
 		s.origins[path] = true
+	}
+	for _, k := range kinds {
+		s.kinds[k] = true
 	}
 }
 
-func (s *session) concerns() map[string]bool {
+func (s *session) concerns() (paths map[string]bool, kinds map[role]bool) {
 	s.hot.Lock()
 	defer s.hot.Unlock()
-	out := s.origins
-	s.origins = nil
-	return out
+	paths, kinds = s.origins, s.kinds
+	s.origins, s.kinds = nil, nil
+	return paths, kinds
+}
+
+// alike marks all resources of the kinds that an event may be about, where it named none that is read.
+func (t *tree) alike(kinds map[role]bool, turn map[string]bool) {
+	for p, e := range t.entries {
+		if !kinds[e.role] || e.gone {
+			continue
+		}
+		if e.inside != "" {
+			turn[e.inside] = true
+		}
+		turn[p] = true
+	}
 }
 
 // near marks the resources that an event at path is about: itself, what is above and below it; and the collection that
-// brings them.
-func (t *tree) near(path string, turn map[string]bool) {
+// brings them. It reports whether path is one that is read.
+func (t *tree) near(path string, turn map[string]bool) (known bool) {
 	for p, e := range t.entries {
 		if p != path && !strings.HasPrefix(p, path+"/") && !strings.HasPrefix(path, p+"/") {
 			continue
@@ -244,7 +252,9 @@ func (t *tree) near(path string, turn map[string]bool) {
 			turn[e.inside] = true
 		}
 		turn[p] = true
+		known = known || p == path && e.role != rSystem && e.role != rChassis && e.role != rManager
 	}
+	return known
 }
 
 // transportOf makes a transport as the polls use.

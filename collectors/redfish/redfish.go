@@ -5,11 +5,12 @@
 //	snap := session.Poll(ctx, collectors.Full)
 //	session.Close(ctx)
 //
-// collect.go, walk.go, client.go and events.go talk; plan.go says which links are followed and how often what is read;
+// collect.go, walk.go, client.go, events.go, subscribe.go and receiver.go talk; plan.go says which links are followed and how often what is read;
 // parse*.go turn a tree of resources into a snapshot and are pure; quirks.go holds what single vendors do otherwise. The
 // package knows nothing of topology and judges no redundancy.
 //
-// A session is a collectors.Listener too: where the service streams events (server-sent events), they bring a poll at once.
+// A session is a collectors.Listener too: where the service pushes events to our Receiver, or streams them (server-sent
+// events), they bring a poll at once.
 package redfish
 
 import (
@@ -27,11 +28,14 @@ const Name = "redfish"
 // Schemes are the URL schemes that this collector reads: HTTPS, and plain HTTP where somebody insists.
 func Schemes() []string { return []string{"redfish", "redfish+http"} }
 
-// Collector opens sessions to Redfish services. It has no state; the zero value is ready.
-type Collector struct{}
+// Collector opens sessions to Redfish services. The zero value is ready.
+type Collector struct {
+	// Push is where services push their events to; nil: nowhere, so that only those are heard that stream them.
+	Push *Receiver
+}
 
 // Open checks the target's URL. Nothing is sent before the first Poll.
-func (Collector) Open(t collectors.Target) (collectors.Session, error) {
+func (c Collector) Open(t collectors.Target) (collectors.Session, error) {
 	if t.Device == "" || strings.Contains(t.Device, "/") {
 		return nil, fmt.Errorf("%q is no device name: it must not be empty or hold a slash", t.Device)
 	}
@@ -39,7 +43,11 @@ func (Collector) Open(t collectors.Target) (collectors.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSession(t, endpoint, host), nil
+	s := newSession(t, endpoint, host)
+	if c.Push != nil {
+		s.pushed = &pushed{receiver: c.Push, look: make(chan struct{}, 1)}
+	}
+	return s, nil
 }
 
 // endpoint turns a target's URL into the service's HTTP URL and the host whose certificate is verified.

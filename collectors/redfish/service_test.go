@@ -99,12 +99,18 @@ var labCertificate = func() *tls.Certificate {
 // serve brings a service up for the length of a test, with a login.
 func serve(t testing.TB, tree recording.Tree, faults ...lab.HTTPFault) (*lab.RedfishServer, collectors.Target) {
 	t.Helper()
-	s, err := lab.ServeRedfish("127.0.0.1:0", &lab.BMC{Resources: lab.NewResources(tree), User: user, Password: password}, labCertificate)
+	s, target := serveBMC(t, &lab.BMC{Resources: lab.NewResources(tree), User: user, Password: password})
+	s.Inject(faults...)
+	return s, target
+}
+
+func serveBMC(t testing.TB, b *lab.BMC) (*lab.RedfishServer, collectors.Target) {
+	t.Helper()
+	s, err := lab.ServeRedfish("127.0.0.1:0", b, labCertificate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	s.Inject(faults...)
 	return s, collectors.Target{
 		Device: "srv-1", URL: s.URL(), Timeout: 10 * time.Second,
 		Credentials: collectors.Credentials{User: user, Password: secret.New(password), TLS: collectors.TLS{Fingerprint: s.Fingerprint()}},

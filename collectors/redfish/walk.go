@@ -117,6 +117,7 @@ type walk struct {
 	scope  collectors.Scope
 	poll   int             // this poll's number, from 1
 	about  map[string]bool // resources that events spoke of
+	kinds  map[role]bool   // kinds of resources that they spoke of
 
 	reached  bool // something was read
 	inside   bool // something was read that is behind the login
@@ -143,8 +144,12 @@ func (w *walk) run(ctx context.Context) {
 	w.changed = map[string]bool{}
 	if w.scope == collectors.Fast {
 		w.turn = w.tree.oldest()
+		known := len(w.about) > 0
 		for p := range w.about {
-			w.tree.near(p, w.turn)
+			known = w.tree.near(p, w.turn) && known
+		}
+		if !known {
+			w.tree.alike(w.kinds, w.turn)
 		}
 	}
 	if w.scope == collectors.Fast {

@@ -19,8 +19,8 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
-// BMC is a Redfish service (DSP0266): it answers GET from its resources, opens and closes sessions, and changes
-// nothing else. ServeRedfish gives it a socket. Its fields are set before it serves.
+// BMC is a Redfish service (DSP0266): it answers GET from its resources, opens and closes sessions, takes subscriptions
+// to its events where OfferEvents was called, and changes nothing else. ServeRedfish gives it a socket. Its fields are set before it serves.
 type BMC struct {
 	Resources *Resources
 	// User and Password are the one login. Without a User any login is accepted, and none is needed.
@@ -40,13 +40,15 @@ type BMC struct {
 	sessions map[string]string // id by token
 	opened   int
 	faults   []HTTPFault
+	events   *events // nil: it has no event service
 }
 
 // HTTPFault is a way to misbehave. A service may have several; the first that strikes a request wins.
 type HTTPFault struct {
-	Path  string // strikes this path and what is under it; empty: all
-	Query string // strikes only requests whose query holds this
-	Times int    // heals after so many strikes; 0: never
+	Path   string // strikes this path and what is under it; empty: all
+	Query  string // strikes only requests whose query holds this
+	Method string // strikes only requests with this method; empty: all
+	Times  int    // heals after so many strikes; 0: never
 
 	Delay      time.Duration // before anything else; the request then goes on, if nothing more is asked for
 	Status     int           // answered with an error body
@@ -110,6 +112,8 @@ func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !b.mayRead(r, at):
 		w.Header().Set("WWW-Authenticate", `Basic realm="lab"`)
 		refuse(w, http.StatusUnauthorized, "NoValidSession", "There is no valid session established with the implementation.")
+	case b.events != nil && (at == eventService || strings.HasPrefix(at, eventService+"/")):
+		b.events.serve(w, r, at)
 	case r.Method == http.MethodDelete && b.isSessions(path.Dir(at)):
 		b.close(w, path.Base(at))
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
@@ -164,6 +168,9 @@ func (b *BMC) find(r *http.Request, at string) (json.RawMessage, bool) {
 		}
 	}
 	if body, ok := b.Resources.Get(at); ok {
+		if at == "/redfish/v1" && b.events != nil {
+			body = withEvents(body)
+		}
 		return body, true
 	}
 	switch {
@@ -371,7 +378,7 @@ func (b *BMC) strike(r *http.Request) (HTTPFault, bool) {
 	at := recording.CleanPath(r.URL.Path)
 	for i, f := range b.faults {
 		under := f.Path == "" || at == recording.CleanPath(f.Path) || strings.HasPrefix(at, recording.CleanPath(f.Path)+"/")
-		if !under || !strings.Contains(r.URL.RawQuery, f.Query) || f.Times < 0 {
+		if !under || !strings.Contains(r.URL.RawQuery, f.Query) || f.Method != "" && f.Method != r.Method || f.Times < 0 {
 			continue
 		}
 		if f.Times > 0 {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,6 +44,8 @@ type Options struct {
 	Host    string           // where the devices listen; 127.0.0.1
 	// Community, User and Password are what the devices ask for. "public", "monitor", and one made anew.
 	Community, User, Password string
+	// Events has the BMCs tell what happens to them: they push to who has subscribed, and stream.
+	Events bool
 }
 
 // Start builds the datacenter and serves it until ctx is done or Close is called.
@@ -135,7 +138,11 @@ func (d *Datacenter) serveBMC(at string, s *serverUnit) error {
 		})
 	}
 	alive := func() bool { return d.look(func(p *plant, _ time.Time) float64 { return number(p.standby(s)) }) > 0 }
-	server, err := ServeRedfish(at, &BMC{Resources: r, User: d.opt.User, Password: d.opt.Password, Alive: alive}, &d.cert)
+	bmc := &BMC{Resources: r, User: d.opt.User, Password: d.opt.Password, Alive: alive}
+	if d.opt.Events {
+		bmc.OfferEvents(EventOffer{Stream: true})
+	}
+	server, err := ServeRedfish(at, bmc, &d.cert)
 	if err == nil {
 		d.bmcs[s.name] = server
 	}
@@ -164,15 +171,77 @@ func (d *Datacenter) look(f func(p *plant, now time.Time) float64) float64 {
 	return f(d.plant, now)
 }
 
-// change does something to the plant.
+// change does something to the plant, and has the BMCs tell what of it they see.
 func (d *Datacenter) change(f func(p *plant, now time.Time) error) error {
+	seen, err := d.changed(f)
+	for name, about := range seen {
+		for _, at := range about {
+			d.bmcs[name].Event(Event{MessageID: "ResourceEvent.1.3.ResourceStatusChanged", Severity: "Warning", Origin: at,
+				Message: "The status of the resource " + at + " has changed."})
+		}
+	}
+	return err
+}
+
+// changed returns the resources whose status a change has changed, by server; none where the BMCs tell nothing.
+func (d *Datacenter) changed(f func(p *plant, now time.Time) error) (map[string][]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
 	d.plant.advance(now, d.opt.Rebuild)
+	before := d.statuses(now)
 	err := f(d.plant, now)
 	d.plant.advance(now, d.opt.Rebuild)
-	return err
+	seen := map[string][]string{}
+	for name, pages := range d.statuses(now) {
+		for _, at := range slices.Sorted(maps.Keys(pages)) {
+			if pages[at] != before[name][at] {
+				seen[name] = append(seen[name], at)
+			}
+		}
+	}
+	return seen, err
+}
+
+// statuses are the words of state on every page of every server.
+func (d *Datacenter) statuses(now time.Time) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	if !d.opt.Events {
+		return out
+	}
+	for name, s := range d.plant.servers {
+		pages := map[string]string{}
+		view := d.plant.view(s, now)
+		for at, page := range s.make.pages() {
+			pages[at] = stateWords(page(view))
+		}
+		out[name] = pages
+	}
+	return out
+}
+
+// stateWords are what stands behind every "Status" in a body, in order of its keys.
+func stateWords(v any) string {
+	var b strings.Builder
+	switch at := v.(type) {
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(at)) {
+			if k == "Status" {
+				fmt.Fprintln(&b, at[k])
+			} else {
+				b.WriteString(stateWords(at[k]))
+			}
+		}
+	case []any:
+		for _, e := range at {
+			b.WriteString(stateWords(e))
+		}
+	case []map[string]any:
+		for _, e := range at {
+			b.WriteString(stateWords(e))
+		}
+	}
+	return b.String()
 }
 
 func number(b bool) float64 {

@@ -118,6 +118,7 @@ func (s *RedfishServer) Renew() error {
 func (s *RedfishServer) Close() error {
 	err := s.http.Close()
 	<-s.done
+	s.events.end()
 	return err
 }
 
