@@ -174,6 +174,7 @@ func (s *session) finish(c *client, data *Data, snap *snapshot.Snapshot) {
 	p.nameUnknown(s.sys, s.profiles)
 	snap.Reachable = true
 	snap.Device = p.Device
+	snap.Device.Engine = s.engineID()
 	snap.Components = append(snap.Components, p.Components...)
 	snap.Claims = append(snap.Claims, p.Claims...)
 	snap.Links = append(snap.Links, p.Links...)

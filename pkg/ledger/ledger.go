@@ -35,6 +35,7 @@ const (
 	Outcome    Kind = "outcome"    // what came of it
 	Action     Kind = "action"     // a person or program did something
 	Start      Kind = "start"      // the daemon started
+	Heard      Kind = "heard"      // a device said something by itself: a trap; evidence, and no fact
 )
 
 // Entry is one record. Hash covers all the other fields, and so the hash of the entry before.

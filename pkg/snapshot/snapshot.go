@@ -37,6 +37,8 @@ type Device struct {
 	Serial   string `json:"serial"`
 	Firmware string `json:"firmware"`
 	UUID     string `json:"uuid,omitempty"`
+	// Engine is the id of its SNMP engine, as hexadecimal digits, by which traps of version 3 tell it.
+	Engine string `json:"engine,omitempty"`
 	// Powered is "on", "off", or "" where not known. A server that is off says little of its parts: they are unknown.
 	Powered string `json:"powered,omitempty"`
 }

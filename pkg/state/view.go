@@ -46,7 +46,7 @@ func fill(a *snapshot.Device, b snapshot.Device) {
 		to   *string
 		from string
 	}{{&a.Hostname, b.Hostname}, {&a.Vendor, b.Vendor}, {&a.Model, b.Model}, {&a.Serial, b.Serial}, {&a.Firmware, b.Firmware},
-		{&a.UUID, b.UUID}, {&a.Powered, b.Powered}} {
+		{&a.UUID, b.UUID}, {&a.Engine, b.Engine}, {&a.Powered, b.Powered}} {
 		if *f.to == "" {
 			*f.to = f.from
 		}
