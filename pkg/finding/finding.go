@@ -32,12 +32,19 @@ const (
 	ReducedCapacity    Rule = "reduced-capacity"    // fewer can carry the load than it seems: capacity raised what is needed
 	ExportLoss         Rule = "export-loss"         // numbers for another system were dropped or refused
 	FailoverOverload   Rule = "failover-overload"   // what survives a failure would carry more than it may
+	// Of BGP sessions, see package paths.
+	SessionDown     Rule = "session-down"     // a session is not established, and nobody meant it to be so
+	SessionSilent   Rule = "session-silent"   // established, and no prefix comes any more
+	SessionFlapping Rule = "session-flapping" // down and up again and again
+	PrefixesLow     Rule = "prefixes-low"     // far fewer prefixes than usual
+	PrefixLimit     Rule = "prefix-limit"     // near the most that the router takes
 )
 
 // Rules lists all built-in rules in the order above.
 func Rules() []Rule {
 	return []Rule{RedundancyLost, RedundancyDegraded, Insufficient, FalseRedundancy, ProviderLost, InputLost, ComponentFailed,
-		ComponentPredicted, OnBattery, ClaimMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, ExportLoss}
+		ComponentPredicted, OnBattery, ClaimMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, ExportLoss,
+		SessionDown, SessionSilent, SessionFlapping, PrefixesLow, PrefixLimit}
 }
 
 // Severity in PagerDuty's words. The zero value is Info: it never pages.
