@@ -30,7 +30,7 @@ func Design(c *config.Config, now time.Time) (*engine.Report, error) {
 
 // offline is an engine that knows the declared topology alone.
 func offline(c *config.Config, now time.Time) (*engine.Engine, error) {
-	e, err := engine.New(&c.Model, engine.Options{Offline: true})
+	e, err := engine.New(&c.Model, offlineOptions(c))
 	if err != nil {
 		return nil, err
 	}

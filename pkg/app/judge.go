@@ -74,7 +74,7 @@ func newJudge(a *App) *judge {
 
 // build makes store and engine for a configuration.
 func (j *judge) build(c *config.Config) error {
-	e, err := engine.New(&c.Model, engine.Options{Settle: j.app.o.Settle})
+	e, err := engine.New(&c.Model, engineOptions(c, j.app.o.Settle))
 	if err != nil {
 		return err
 	}
@@ -296,6 +296,9 @@ func (j *judge) look(ctx context.Context) {
 	j.report = j.app.withLosses(report, now)
 	for _, l := range j.engine.Learned() {
 		j.store.Learn(l.Group, l.Best, l.Peak)
+	}
+	for _, l := range j.engine.LearnedLoads() {
+		j.store.LearnLoad(l.Device, l.Key, l.Peaks)
 	}
 	for _, q := range questions {
 		j.log.Debug("a device is asked now", "device", q.Device, "why", q.Why)

@@ -12,7 +12,7 @@ import (
 
 // rebuild puts what a new configuration asks for in the place of what there is. What can fail comes first.
 func (j *judge) rebuild(ctx context.Context, c *config.Config) error {
-	e, err := engine.New(&c.Model, engine.Options{Settle: j.app.o.Settle})
+	e, err := engine.New(&c.Model, engineOptions(c, j.app.o.Settle))
 	if err != nil {
 		return err
 	}

@@ -472,3 +472,54 @@ func (t *trial) finish() {
 		}
 	})
 }
+
+// Joined numbers the parts of the network between which no load can move: nodes with the same number are joined by
+// sources' taps and what those may draw from. -1: no source may draw through the node.
+func (f *Flow) Joined() []int32 {
+	up := make([]int32, f.n.s.Len()) // union-find
+	for i := range up {
+		up[i] = -1
+	}
+	root := func(i int32) int32 {
+		for up[i] != i {
+			up[i] = up[up[i]]
+			i = up[i]
+		}
+		return i
+	}
+	for i := range f.sources {
+		first := int32(-1)
+		var stack []redundancy.Node
+		meet := func(n redundancy.Node) {
+			if up[n] < 0 {
+				up[n] = int32(n)
+				stack = append(stack, n)
+			}
+			if first < 0 {
+				first = root(int32(n))
+			}
+			up[root(int32(n))] = root(first)
+		}
+		for _, t := range f.sources[i].Taps {
+			meet(t.Node)
+		}
+		for len(stack) > 0 {
+			n := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			for _, r := range f.n.reqs[n] {
+				for _, m := range r.Of {
+					meet(m)
+				}
+			}
+			if e := &f.n.elements[n]; e.Leg != Any {
+				meet(e.LegOf)
+			}
+		}
+	}
+	for i := range up {
+		if up[i] >= 0 {
+			up[i] = root(int32(i))
+		}
+	}
+	return up
+}

@@ -24,6 +24,7 @@ type Config struct {
 	Notify   []Outlet // in the order of the files
 	Exports  []Export // by kind, in the order of the files
 	Web      Web
+	Capacity Capacity
 	State    State
 	Pins     Pins
 	Profiles string   // absolute: a folder of SNMP profiles beside those that come with the program; "" for none

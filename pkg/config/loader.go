@@ -56,7 +56,7 @@ func newLoader(o Options, path string, files []string) *loader {
 
 // documentKeys are what may stand at the top.
 var documentKeys = []string{
-	"site", "credentials", "devices", "topology", "services", "poll", "notify", "influx", "remote_write", "otlp", "web", "state", "pins", "profiles",
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "influx", "remote_write", "otlp", "web", "state", "pins", "profiles", "capacity",
 }
 
 // document takes in one YAML document.
@@ -72,6 +72,7 @@ func (l *loader) document(n node) {
 	l.once(s, "state", func() { l.state(s.keys["state"]) })
 	l.once(s, "pins", func() { l.pinsFile = l.path(s.text("pins"), s.file) })
 	l.once(s, "profiles", func() { l.profiles(s) })
+	l.once(s, "capacity", func() { l.capacity(s.keys["capacity"]) })
 	l.takeCredentials(s.keys["credentials"])
 	for _, n := range s.items("devices") {
 		l.takeDevice(n)

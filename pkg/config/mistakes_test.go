@@ -26,6 +26,17 @@ var mistakes = []struct{ text, want string }{
 	{"a\x00b", `c.yaml: not YAML: it holds bytes that are no text; give a text file`},
 	{"\x7fELF\x01", `c.yaml: not YAML: control characters are not allowed; see configs/sparewatch.yaml for how it is written`},
 
+	// Capacity and failure rates.
+	{"devices: [snmp://10.0.0.1]\ncapacity: {derate: 1.2}\n", `c.yaml:2: derate is 1.2, more than all of it; write 0.8 for 80 %`},
+	{"devices: [snmp://10.0.0.1]\ncapacity: {window: 1m}\n", `c.yaml:2: window is 1m, too short; write 7m or more`},
+	{"devices: [snmp://10.0.0.1]\ncapacity:\n  kinds: {upz: 0.9}\n", `c.yaml:3: "upz" is no kind of component; did you mean ups?`},
+	{"topology: {feeds: [{id: a, phase: L4}]}\n", `c.yaml:1: phase is "L4"; write L1, L2, L3, L1-L2, L2-L3, L3-L1, or L1-L2-L3`},
+	{"topology: {feeds: [{id: a, draws: {amps: 3}}]}\n", `c.yaml:1: draws is given in amperes without a voltage; write the volts too: {amps: 1.5, volts: 230}`},
+	{"topology: {feeds: [{id: a, draws: {phases: 3}}]}\n", `c.yaml:1: draws does not say how much; write {watts: 350}, {va: 400} or {amps: 1.5, volts: 230}`},
+	{"topology: {feeds: [{id: a, mttr: 4h}]}\n", `c.yaml:1: an entry of feeds says how long a repair takes, and not how often it fails; write mtbf: 100000h too`},
+	{"topology:\n  feeds: [a]\n  rates: {psu: {}}\n", `c.yaml:3: the rate of psu says nothing; write {mtbf: 100000h, mttr: 24h}`},
+	{"topology:\n  feeds: [a]\n  rates: {pse: {mtbf: 1000h}}\n", `c.yaml:3: "pse" is no kind of component; did you mean psu?`},
+
 	// Exports.
 	{"devices: [snmp://10.0.0.1]\ninflux: {url: http://a}\n", `c.yaml:2: influx is keys with values, not a list; write - before each entry, or [ ] around them`},
 	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {bucket: b}\n", `c.yaml:3: an entry of influx has no url; write url: https://influx.example.net:8086`},
@@ -119,7 +130,7 @@ var mistakes = []struct{ text, want string }{
 	{"topology: {components: [{id: a, kind: flywheel}]}\n", `c.yaml:1: "flywheel" is no kind of component; write one of ats, bank, battery, bgp_session, blade, breaker, circuit, conduit, controller, cooling, cpu, drive, enclosure, fan, feed, generator, host, inlet, memory, module, nic, outlet, panel, path, pdu, phase, port, psu, rectifier, route, router, sensor, switch, ups, upstream, utility, volume`},
 	{"topology: {feeds: [{id: a, fed_by: b}]}\n", `c.yaml:1: nothing is called "b"; did you mean a?`},
 	{"topology: {feeds: [{id: feed-a, fed_by: grid}]}\n", `c.yaml:1: nothing is called "grid"; declare it under devices, or under topology as a feed, ups, pdu or whatever it is`},
-	{"topology: {feeds: [{id: a, rating: {phases: 3}}]}\n", `c.yaml:1: rating does not say how much it carries; write {amps: 32, volts: 230, phases: 3}, {va: 10000} or {watts: 750}`},
+	{"topology: {feeds: [{id: a, rating: {phases: 3}}]}\n", `c.yaml:1: rating does not say how much it carries; write {amps: 32, volts: 230, phases: 3}, {va: 10000}, {watts: 750} or {bits: 10e9}`},
 	{"topology: {feeds: [{id: a, breaker: {amps: 32A}}]}\n", `c.yaml:1: amps is "32A"; write a number greater than 0, in A, without the unit`},
 	{"topology: {feeds: [{id: a, breaker: {amps: 32, phases: 2}}]}\n", `c.yaml:1: breaker has 2 phases; write 1 or 3`},
 	{"topology: {feeds: [{id: a, derate: 80}]}\n", `c.yaml:1: derate is 80, more than all of it; write 0.8 for 80 %`},

@@ -20,6 +20,9 @@ type rawComponent struct {
 	name   string
 	rating *component.Rating
 	derate float64
+	phase  string
+	draws  *component.Rating
+	rate   topology.Rate
 	at     place
 }
 
@@ -61,7 +64,7 @@ func (l *loader) takeTopology(n node) {
 	if n.null() {
 		return
 	}
-	known := []string{"cables", "groups", "links"}
+	known := []string{"cables", "groups", "links", "rates"}
 	for _, list := range lists {
 		known = append(known, list.key)
 	}
@@ -71,6 +74,7 @@ func (l *loader) takeTopology(n node) {
 			l.takeComponent(item, list.key, list.kind)
 		}
 	}
+	l.takeRates(s.keys["rates"])
 	for _, c := range s.texts("cables") {
 		l.takeCable(c)
 	}
@@ -97,7 +101,7 @@ func (l *loader) takeComponent(n node, list string, kind component.Kind) {
 		return
 	}
 	title := "an entry of " + list
-	keys := []string{"id", "name", "rating", "breaker", "derate", "fed_by", "cooled_by", "carried_by", "through"}
+	keys := []string{"id", "name", "rating", "breaker", "derate", "phase", "draws", "mtbf", "mttr", "fed_by", "cooled_by", "carried_by", "through"}
 	if kind == "" {
 		keys = append(keys, "kind")
 	}
@@ -114,7 +118,7 @@ func (l *loader) takeComponent(n node, list string, kind component.Kind) {
 	if !ok {
 		return
 	}
-	c := rawComponent{kind: cmp.Or(kind, own), rating: l.rating(s), derate: l.derate(s), at: s.at()}
+	c := rawComponent{kind: cmp.Or(kind, own), rating: l.rating(s), derate: l.derate(s), phase: l.phase(s), draws: l.draws(s), rate: l.rate(s), at: s.at()}
 	names := l.zip(located{s.text("name"), s.where("name")}, len(refs), many(len(refs), "id"))
 	for i, ref := range refs {
 		c := c
@@ -155,16 +159,16 @@ func (l *loader) rating(s *section) *component.Rating {
 	if !s.has(key) {
 		return nil
 	}
-	r := l.mapping(s.keys[key], key, "watts", "va", "amps", "volts", "phases")
+	r := l.mapping(s.keys[key], key, "watts", "va", "amps", "volts", "phases", "bits")
 	rating := component.Rating{
 		Watts: r.amount("watts", "W"), VA: r.amount("va", "VA"), Amps: r.amount("amps", "A"), Volts: r.amount("volts", "V"),
-		Phases: r.number("phases", 1, 3, 0),
+		Phases: r.number("phases", 1, 3, 0), Bits: r.amount("bits", "bit/s"),
 	}
 	switch {
 	case rating.Phases == 2:
 		l.wrong(r.where("phases"), "write 1 or 3", "%s has 2 phases", key)
-	case !r.has("watts") && !r.has("va") && !r.has("amps"):
-		l.wrong(r.at(), "write {amps: 32, volts: 230, phases: 3}, {va: 10000} or {watts: 750}", "%s does not say how much it carries", key)
+	case !r.has("watts") && !r.has("va") && !r.has("amps") && !r.has("bits"):
+		l.wrong(r.at(), "write {amps: 32, volts: 230, phases: 3}, {va: 10000}, {watts: 750} or {bits: 10e9}", "%s does not say how much it carries", key)
 	}
 	return &rating
 }
@@ -427,7 +431,7 @@ func (l *loader) buildComponents(ids []component.ID) {
 			}
 		}
 		l.cfg.Model.Components = append(l.cfg.Model.Components, topology.Component{
-			ID: id, Name: c.name, Rating: c.rating, Derate: c.derate, At: c.at.position(),
+			ID: id, Name: c.name, Rating: c.rating, Derate: c.derate, Phase: c.phase, Draws: c.draws, Rate: c.rate, At: c.at.position(),
 		})
 	}
 }

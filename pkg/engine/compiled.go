@@ -49,6 +49,7 @@ type compiled struct {
 	blind    []stand
 	leaned   []bool // by node: a group or service requires it
 	member   map[component.ID]bool
+	unwell   []float64 // by node: the part of time for which it is down; nil: to be found
 }
 
 // top is a group or a service.

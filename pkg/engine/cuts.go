@@ -23,6 +23,10 @@ type CutSets struct {
 	// Probability that it is down, where every basic event's is known; with each event's importance, most important first.
 	Probability *float64     `json:"probability,omitempty"`
 	Importance  []Importance `json:"importance,omitempty"`
+	// Overload are the smallest sets of failures that the structure survives and the load does not, of one or two failures;
+	// OverloadUpTo says up to how many all are found. Null: no load or no rating is known.
+	Overload     []OverloadCut `json:"overload,omitempty"`
+	OverloadUpTo *int          `json:"overload_exact_up_to,omitempty"`
 	// NoProbability says why it was asked for and is not known.
 	NoProbability string `json:"no_probability,omitempty"`
 }
@@ -66,7 +70,12 @@ func (e *Engine) Cuts(of component.ID, order, limit int) (*CutSets, error) {
 		return nil, &topology.UnknownNameError{Name: string(of)}
 	}
 	cuts := e.solver.MinCuts(redundancy.Question{Top: n, Failed: e.best.Failed, Order: order, Budget: e.opt.Budget})
-	return NewCutSets(string(id), cuts, limit, func(m redundancy.Node) string { return e.name(m) }), nil
+	c := NewCutSets(string(id), cuts, limit, func(m redundancy.Node) string { return e.name(m) })
+	e.addImportance(c, n)
+	if sets, exact := e.overloadCuts(n, order); exact > 0 {
+		c.Overload, c.OverloadUpTo = sets[:min(len(sets), max(limit, 0))], &exact
+	}
+	return c, nil
 }
 
 // name of a node in a cut set; a member that the device says should be there and nobody can name has none.

@@ -469,3 +469,39 @@ func (e *Engine) overload(v *Failover) stand {
 	}
 	return stand{f: f}
 }
+
+// overloadedBy moves the load away from nodes that fail, notes what would carry too much, and returns what trips.
+func (e *Engine) overloadedBy(nodes []redundancy.Node, sim *Simulation) (trips []redundancy.Node) {
+	sim.Overloaded, sim.Trips, sim.NotGiven = []Overload{}, [][]component.ID{}, []string{}
+	l := e.currentLoad()
+	sim.NotGiven = append(sim.NotGiven, l.report.NotGiven...)
+	for _, f := range []*flows{l.power, l.traffic} {
+		if f == nil || f.flow == nil {
+			continue
+		}
+		o := f.flow.Try(nodes, true, nil)
+		tripped := map[redundancy.Node]bool{}
+		for _, round := range o.Trips {
+			sim.Trips = append(sim.Trips, idsOf(e, round))
+			slices.SortFunc(sim.Trips[len(sim.Trips)-1], compareIDs)
+			for _, n := range round {
+				tripped[n] = true
+				trips = append(trips, n)
+			}
+		}
+		for n, after := range o.Loads {
+			el := f.net.Element(n)
+			before := f.flow.Load(n)
+			v := Overload{ID: e.graph.ID(n), Trips: tripped[n], MayTrip: slices.Contains(o.MayTrip, n)}
+			v.Before, _, _ = loading(el, &before)
+			v.After, _, _ = loading(el, &after)
+			if v.Trips || v.MayTrip || float64(v.After.Ratio) > 1 {
+				sim.Overloaded = append(sim.Overloaded, v)
+			}
+		}
+	}
+	slices.SortFunc(sim.Overloaded, func(a, b Overload) int {
+		return cmp.Or(compareBool(b.Trips, a.Trips), cmp.Compare(b.After.Ratio, a.After.Ratio), compareIDs(a.ID, b.ID))
+	})
+	return trips
+}

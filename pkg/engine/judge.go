@@ -44,6 +44,8 @@ func bothWays(best, worst State) (state State, differ bool) {
 type full struct {
 	overall redundancy.Spares
 	by      map[component.Domain]redundancy.Spares
+	// expected is what failure rates make of a service; nil where none are known.
+	expected *Expected
 }
 
 // unverifiedShown is how many unverified components a verdict lists.
@@ -239,7 +241,7 @@ func (e *Engine) judgeService(t *top) {
 	v := Service{
 		ID: s.ID, Name: s.Name, Tier: s.Tier, State: all.State, Spares: all.Spares, StateWorst: worst, SparesWorst: all.Worst,
 		Predicted: all.Predicted, AtLeast: all.AtLeast, By: make(map[component.Domain]Spares, len(t.full.by)),
-		Weakest: [][]component.ID{}, Unverified: e.unverified(t),
+		Weakest: [][]component.ID{}, Unverified: e.unverified(t), Expected: t.full.expected,
 	}
 	for d, full := range t.full.by {
 		v.By[d], _ = e.judgeDomain(t, d, full)
@@ -253,7 +255,7 @@ func (e *Engine) judgeService(t *top) {
 
 // fullService is what a service has with nothing failed, in each domain of which it has a component.
 func (e *Engine) fullService(n redundancy.Node) *full {
-	f := &full{overall: e.sparesFull(n, nil, e.opt.MaxSpares), by: map[component.Domain]redundancy.Spares{}}
+	f := &full{expected: e.expected(n), overall: e.sparesFull(n, nil, e.opt.MaxSpares), by: map[component.Domain]redundancy.Spares{}}
 	in := map[component.Domain]bool{}
 	e.visit(n, &e.needs, func(m redundancy.Node) {
 		if d := e.graph.Domain(m); d != component.NoDomain {

@@ -71,6 +71,8 @@ type Service struct {
 	Unverified []component.ID   `json:"unverified"` // at most 64
 	// AtLeast is set in the place of Spares where there are more than the engine counts up to.
 	AtLeast *int `json:"spares_at_least,omitempty"`
+	// Expected is what the failure rates of its components make of it in the long run; null where no rates are declared.
+	Expected *Expected `json:"expected"`
 }
 
 // Spares of one service in one domain. Spares is null where the service has no component of the domain, or more than

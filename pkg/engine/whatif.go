@@ -20,6 +20,12 @@ type Simulation struct {
 	Groups   []Change       `json:"groups"`   // that lose something: the worst first, then by id
 	// Down are the components that would stop working with those that fail, sorted.
 	Down []component.ID `json:"down"`
+	// Overloaded are the components that would carry more than may be used, and rose; those that trip first, then the fullest.
+	Overloaded []Overload `json:"overloaded"`
+	// Trips would open because of that, round by round; all else in the answer counts them as failed.
+	Trips [][]component.ID `json:"trips"`
+	// NotGiven are the answers on load that are not given, and why.
+	NotGiven []string `json:"not_given"`
 }
 
 // Change is one service or group before and after.
@@ -30,6 +36,8 @@ type Change struct {
 	Before Verdict      `json:"before"`
 	After  Verdict      `json:"after"`
 	Lost   bool         `json:"lost"` // it would be down, and is not now
+	// ByOverload: it would survive the failure itself, and not what trips after it.
+	ByOverload bool `json:"by_overload"`
 }
 
 // Verdict is a state with its spares; the worst case is set where silent members could make it worse.
@@ -72,6 +80,7 @@ type trial struct {
 	downBest, downWorst, downStrict map[int32]bool
 	wasDown                         map[int32]bool // in the best case, before
 	doubtful                        map[int32]bool // up in the best case before, down in the worst
+	downFirst                       map[int32]bool // down in the best case before anything trips
 }
 
 // try fails the components in both cases, looks, and repairs them again.
@@ -80,10 +89,12 @@ func (e *Engine) try(fail []component.ID) (*trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{downBest: map[int32]bool{}, downWorst: map[int32]bool{}, downStrict: map[int32]bool{}, wasDown: map[int32]bool{}, doubtful: map[int32]bool{}}
+	t := &trial{downFirst: map[int32]bool{}, downBest: map[int32]bool{}, downWorst: map[int32]bool{}, downStrict: map[int32]bool{}, wasDown: map[int32]bool{}, doubtful: map[int32]bool{}}
 	t.simulation = Simulation{Fail: idsOf(e, nodes), Services: []Change{}, Groups: []Change{}, Down: []component.ID{}}
 	nodes = e.withOutlets(nodes)
 	risky := e.atRisk(nodes)
+	first := nodes
+	nodes = append(slices.Clone(nodes), e.overloadedBy(nodes, &t.simulation)...)
 	t.hit = e.hitBy(append(slices.Clone(nodes), risky...))
 	before := make(map[int32]Verdict, len(t.hit))
 	strictBefore := map[int32]bool{}
@@ -94,7 +105,12 @@ func (e *Engine) try(fail []component.ID) (*trial, error) {
 		t.doubtful[i] = e.best.Works(n) && !e.worst.Works(n)
 		strictBefore[i] = e.worksStrictly(n)
 	}
-	undo := e.failFor(nodes, risky, t)
+	undo := e.failFor(first, nil, &trial{})
+	for _, i := range t.hit {
+		t.downFirst[i] = !e.best.Works(e.tops[i].node)
+	}
+	undo()
+	undo = e.failFor(nodes, risky, t)
 	for _, i := range t.hit {
 		n := e.tops[i].node
 		t.downBest[i] = !t.wasDown[i] && !e.best.Works(n)
@@ -274,7 +290,7 @@ func (e *Engine) noteChange(t *trial, i int32, before Verdict) {
 	if sameVerdict(before, after) {
 		return
 	}
-	c := Change{Before: before, After: after, Lost: t.downBest[i]}
+	c := Change{Before: before, After: after, Lost: t.downBest[i], ByOverload: t.downBest[i] && !t.downFirst[i]}
 	if top.service != nil {
 		c.ID, c.Name, c.Tier = top.service.ID, top.service.Name, top.service.Tier
 		t.simulation.Services = append(t.simulation.Services, c)
@@ -346,6 +362,9 @@ func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
 		}
 		what := e.topName(i)
 		switch {
+		case t.downBest[i] && !t.downFirst[i]:
+			g.Verdict = 1
+			g.Reasons = append(g.Reasons, what+" would go down, for what survives would trip")
 		case t.downBest[i]:
 			g.Verdict = 1
 			g.Reasons = append(g.Reasons, what+" would go down")
@@ -361,6 +380,7 @@ func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
 			g.Reasons = append(g.Reasons, what+" is down already")
 		}
 	}
+	g.judgeLoad()
 	if !e.settled() && !e.heardAll() {
 		g.Verdict = 2
 		g.Reasons = append(g.Reasons, "not every device was read yet")
@@ -372,6 +392,24 @@ func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
 	slices.Sort(g.Settle)
 	g.Settle = slices.Compact(g.Settle)
 	return g, nil
+}
+
+// judgeLoad adds what the load says: what trips is unsafe whatever hangs on it, and what carries too much for long is no
+// safe state to be in.
+func (g *Gate) judgeLoad() {
+	for _, o := range g.Effect.Overloaded {
+		switch {
+		case o.Trips:
+			g.Verdict = 1
+			g.Reasons = append(g.Reasons, fmt.Sprintf("%s would trip: it would carry %s", o.ID, o.After.Words()))
+		case o.MayTrip:
+			g.doubt(fmt.Sprintf("%s may trip, by how the loads of unknown phase lie: it would carry %s", o.ID, o.After.Words()))
+			g.Settle = append(g.Settle, fmt.Sprintf("the phases of what hangs on %s", o.ID))
+		default:
+			g.doubt(fmt.Sprintf("%s would carry too much for long: %s", o.ID, o.After.Words()))
+			g.Settle = append(g.Settle, fmt.Sprintf("less load on %s", o.ID))
+		}
+	}
 }
 
 func (g *Gate) doubt(reason string) {
