@@ -106,11 +106,18 @@ type session struct {
 	tuning    tuning
 
 	known    bool // sys and profiles are valid
-	sys      mibs.System
+	detected time.Time
+	sys      mibs.System // without Present
 	profiles []*mibs.Profile
 	data     *Data // of the last poll; nil before the first full one
 	parsed   *Parsed
+	// all and states read everything, and what can change between inventories, of a device that has what it had; nil
+	// where it has to be walked.
+	all, states *sweep
 }
+
+// detectEvery is how often a device that says that it is the same is asked all the same which trees it has.
+const detectEvery = time.Hour
 
 // Poll reads the device. The first poll is full, and so is one that finds rows come or gone.
 func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Snapshot {
@@ -136,18 +143,58 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 }
 
 func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapshot) error {
-	if scope == collectors.Full || !s.known || s.data == nil {
+	full := scope == collectors.Full || !s.known || s.data == nil
+	if w := s.sweepFor(full); w != nil {
+		changed, err := w.run(c, s.data)
+		switch {
+		case err == nil && (!full || s.same()):
+			s.finish(c, s.data, changed, snap)
+			return nil
+		case err != nil && !c.answered:
+			s.all, s.states = nil, nil
+			return err
+		case c.tuning.answer < leastAnswer:
+			c.tuning.walks = true
+		}
+		s.all, s.states = nil, nil
+	}
+	if full {
 		return s.full(c, snap)
 	}
 	data := &Data{Scalars: maps.Clone(s.data.Scalars), Columns: maps.Clone(s.data.Columns), Unread: map[string]error{}}
-	if err := s.read(c, data, true); err != nil {
+	if _, err := s.read(c, data, true); err != nil {
 		return err
 	}
 	if changedRows(s.data, data) {
 		return s.full(c, snap)
 	}
-	s.finish(c, data, snap)
+	s.finish(c, data, true, snap)
 	return nil
+}
+
+// sweepFor is the sweep by which this poll may read; nil where the device has to be walked.
+func (s *session) sweepFor(full bool) *sweep {
+	switch {
+	case !s.known || s.data == nil || len(s.data.Unread) > 0:
+		return nil
+	case !full:
+		return s.states
+	case time.Since(s.detected) >= detectEvery:
+		return nil
+	}
+	return s.all
+}
+
+// same reports whether the device is still the one that was detected.
+func (s *session) same() bool {
+	words := func(oid string) string { return s.data.Scalars[oid].Words() }
+	if s.sys.Descr != "" && words(sysDescr) != s.sys.Descr || s.sys.ObjectID != "" && words(sysObjectID) != s.sys.ObjectID {
+		return false
+	}
+	if s.sys.Name != "" {
+		s.sys.Name = words(sysName)
+	}
+	return true
 }
 
 func (s *session) full(c *client, snap *snapshot.Snapshot) error {
@@ -155,30 +202,56 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	s.sys, s.profiles, s.known = sys, s.set.Match(sys), true
+	s.profiles, s.known, s.detected = s.set.Match(sys), true, time.Now()
+	sys.Present = nil
+	s.sys = sys
 	data := NewData()
-	if err := s.read(c, data, false); err != nil {
+	beyond, err := s.read(c, data, false)
+	if err != nil {
 		return err
 	}
-	s.finish(c, data, snap)
+	s.finish(c, data, true, snap)
+	s.learn(c, data, beyond)
 	return nil
 }
 
-// finish turns what was read into the snapshot. Parts of columns that could not be read keep their place, unknown.
-func (s *session) finish(c *client, data *Data, snap *snapshot.Snapshot) {
-	p := Parse(s.target.Device, s.profiles, s.sys, data, Options{Limit: s.target.Limits.Components})
-	p.keepUnread(s.parsed, data)
-	if c.spent != nil {
-		p.Errors = append(p.Errors, snapshot.Error{At: s.url, Error: c.spent.Error(), Class: snapshot.ClassLimit})
+// learn lays out how the device is read from now on, where nothing of what was walked is in doubt.
+func (s *session) learn(c *client, data *Data, beyond map[string]arcs) {
+	s.all, s.states = nil, nil
+	if len(data.Unread) > 0 || s.tuning.walks || len(s.tuning.noBulk) > 0 {
+		return
 	}
-	p.nameUnknown(s.sys, s.profiles)
-	snap.Reachable = true
-	snap.Device = p.Device
+	s.states = newSweep(wants(s.profiles, data, true), data, beyond)
+	for oid, said := range map[string]string{sysDescr: s.sys.Descr, sysObjectID: s.sys.ObjectID, sysName: s.sys.Name} {
+		if said != "" && !data.Scalars[oid].Known() {
+			data.Scalars[oid] = StringValue(said)
+		}
+	}
+	items := wants(append([]*mibs.Profile{&systemGroup}, s.profiles...), data, false)
+	if c.lookBehind(items, beyond) {
+		s.all = newSweep(items, data, beyond)
+	}
+}
+
+// systemGroup are the objects by which a device is known again.
+var systemGroup = mibs.Profile{Scalars: []mibs.Object{{Name: "sysDescr", OID: sysDescr}, {Name: "sysObjectID", OID: sysObjectID}, {Name: "sysName", OID: sysName}}}
+
+// finish turns what was read into the snapshot; where no value changed, it says the same as before. Parts of columns
+// that could not be read keep their place, unknown.
+func (s *session) finish(c *client, data *Data, changed bool, snap *snapshot.Snapshot) {
+	p := s.parsed
+	if changed || p == nil {
+		p = Parse(s.target.Device, s.profiles, s.sys, data, Options{Limit: s.target.Limits.Components})
+		p.keepUnread(s.parsed, data)
+		if c.spent != nil {
+			p.Errors = append(p.Errors, snapshot.Error{At: s.url, Error: c.spent.Error(), Class: snapshot.ClassLimit})
+		}
+		p.nameUnknown(s.sys, s.profiles)
+	}
+	snap.Reachable, snap.Device = true, p.Device
 	snap.Device.Engine = s.engineID()
-	snap.Components = append(snap.Components, p.Components...)
-	snap.Claims = append(snap.Claims, p.Claims...)
-	snap.Links = append(snap.Links, p.Links...)
-	snap.Errors = append(snap.Errors, p.Errors...)
+	// Nobody changes a snapshot: two may share what they say.
+	snap.Components, snap.Claims, snap.Links, snap.Errors = orEmpty(p.Components), orEmpty(p.Claims), orEmpty(p.Links), orEmpty(p.Errors)
 	for oid := range data.Unread {
 		if last := s.data; last != nil && data.Columns[oid] == nil && len(last.Columns[oid]) > 0 {
 			// The rows that were there are known for the next comparison, not for this snapshot.
@@ -186,6 +259,14 @@ func (s *session) finish(c *client, data *Data, snap *snapshot.Snapshot) {
 		}
 	}
 	s.data, s.parsed = data, p
+}
+
+// orEmpty is the list, full to its end, so that whoever appends to it gets one of his own; never nil.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return slices.Clip(list)
 }
 
 // changedRows reports whether any column that both polls read to its end has other rows.
@@ -289,7 +370,7 @@ func clip(s string, n int) string {
 
 // Close forgets what the session remembers; an agent holds nothing for us.
 func (s *session) Close(context.Context) error {
-	s.known, s.data, s.parsed = false, nil, nil
+	s.known, s.data, s.parsed, s.all, s.states = false, nil, nil, nil, nil
 	return nil
 }
 

@@ -17,6 +17,8 @@ type tuning struct {
 	scalars     int             // in one GET
 	noBulk      map[string]bool // columns that only GETNEXT reads right
 	missing     map[string]bool // scalars that the agent does not have (v1)
+	answer      int             // octets of an answer in a sweep
+	walks       bool            // sweeps do not work with this agent
 }
 
 // What an agent is asked for at first, and at most.
@@ -29,13 +31,13 @@ const (
 
 func (t *tuning) settle() {
 	if t.repetitions == 0 {
-		*t = tuning{repetitions: firstRepetitions, columns: firstColumns, scalars: firstScalars, noBulk: map[string]bool{}, missing: map[string]bool{}}
+		*t = tuning{repetitions: firstRepetitions, columns: firstColumns, scalars: firstScalars, answer: firstAnswer, noBulk: map[string]bool{}, missing: map[string]bool{}}
 	}
 }
 
 // read asks for what the session's profiles name. With fast it asks only for what can change and was there last time.
-// The error is one after which nothing more can be had at all.
-func (s *session) read(c *client, data *Data, fast bool) error {
+// It returns what stands behind the columns that were walked. The error is one after which nothing more can be had at all.
+func (s *session) read(c *client, data *Data, fast bool) (beyond map[string]arcs, err error) {
 	s.tuning.settle()
 	var scalars []string
 	for _, p := range s.profiles {
@@ -61,9 +63,9 @@ func (s *session) read(c *client, data *Data, fast bool) error {
 		}
 	}
 	if r.fatal != nil && (!c.answered || errors.Is(r.fatal, errAuth)) {
-		return r.fatal
+		return nil, r.fatal
 	}
-	return nil
+	return r.beyond, nil
 }
 
 // reader reads scalars and tables into data. After a fatal error it marks everything else as unread.
