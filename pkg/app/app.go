@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,7 @@ type App struct {
 	config  atomic.Pointer[config.Config] // the present one
 	picture atomic.Pointer[picture]
 	exports atomic.Pointer[[]*exporter]
+	traps   *traps // nil: none are heard
 
 	listener  net.Listener
 	bus       *bus.Bus
@@ -104,6 +106,9 @@ func New(o Options) (*App, error) {
 	if a.exporters, err = a.newExporters(o.Config); err != nil {
 		return nil, err
 	}
+	if a.traps, err = newTraps(a, o.Config); err != nil {
+		return nil, err
+	}
 	a.picture.Store(&picture{site: o.Config.Site, version: o.Version, at: o.Now()})
 	return a, nil
 }
@@ -141,6 +146,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.start(ctx, "server", a.serve)
 	a.poller.Start()
 	a.undo = append(a.undo, a.poller.Stop)
+	if err := a.startTraps(ctx); err != nil {
+		return err
+	}
 	a.log.Info("sparewatch watches", "site", a.o.Config.Site, "devices", len(a.o.Config.Devices), "page", a.URL(), "state", a.o.Config.State.Dir)
 	return nil
 }
@@ -211,6 +219,8 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 		return errors.New("the folder of the profiles cannot change while the daemon runs: restart it")
 	case c.Web.Listen != now.Web.Listen || c.Web.TLSConfig != now.Web.TLSConfig:
 		return errors.New("the address of the page cannot change while the daemon runs: restart it")
+	case !slices.Equal(c.Traps.Listen, now.Traps.Listen) || !slices.Equal(c.Traps.Engine, now.Traps.Engine):
+		return errors.New("where traps are heard, and the engine's id, cannot change while the daemon runs: restart it")
 	}
 	exporters, err := a.newExporters(c)
 	if err != nil {
@@ -220,6 +230,9 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	a.config.Store(c)
+	if err := a.reloadTraps(c); err != nil {
+		return err
+	}
 	err = errors.Join(a.closeExporters(ctx), a.openExporters(ctx, exporters))
 	if err != nil {
 		a.log.Error("some numbers are no longer exported: restart the daemon", "error", err)

@@ -321,7 +321,7 @@ func (j *judge) tell(ctx context.Context, now time.Time) {
 		return
 	}
 	next, step := j.fold.Step(now, j.report.Findings, j.unsure)
-	records := step.Records(j.outbox.Intent)
+	records := append(step.Records(j.outbox.Intent), j.app.traps.takeHeard()...)
 	if len(records) == 0 {
 		j.fold = next
 		return

@@ -49,6 +49,7 @@ func (j *judge) show(now time.Time) {
 	for _, s := range j.outbox.Status() {
 		p.daemon.Receivers = append(p.daemon.Receivers, prom.Receiver{Name: s.Receiver, Pending: s.Pending, Delivered: s.Delivered, Refused: s.Refused, Failures: s.Failures})
 	}
+	p.daemon.Traps = j.app.traps.numbers()
 	p.daemon.Exports = j.app.exportStatus()
 	j.app.picture.Store(p)
 }

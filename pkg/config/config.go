@@ -23,6 +23,7 @@ type Config struct {
 	Poll     Poll
 	Notify   []Outlet // in the order of the files
 	Exports  []Export // by kind, in the order of the files
+	Traps    Traps
 	Web      Web
 	Capacity Capacity
 	State    State

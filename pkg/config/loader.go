@@ -26,6 +26,7 @@ type loader struct {
 	groups      []*rawGroup
 	services    []*rawService
 	outlets     map[string]place
+	traps       *rawTraps
 
 	names  *names
 	byName map[string]*rawDevice
@@ -56,7 +57,7 @@ func newLoader(o Options, path string, files []string) *loader {
 
 // documentKeys are what may stand at the top.
 var documentKeys = []string{
-	"site", "credentials", "devices", "topology", "services", "poll", "notify", "influx", "remote_write", "otlp", "web", "state", "pins", "profiles", "capacity",
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "traps", "influx", "remote_write", "otlp", "web", "state", "pins", "profiles", "capacity",
 }
 
 // document takes in one YAML document.
@@ -73,6 +74,7 @@ func (l *loader) document(n node) {
 	l.once(s, "pins", func() { l.pinsFile = l.path(s.text("pins"), s.file) })
 	l.once(s, "profiles", func() { l.profiles(s) })
 	l.once(s, "capacity", func() { l.capacity(s.keys["capacity"]) })
+	l.once(s, "traps", func() { l.takeTraps(s.keys["traps"]) })
 	l.takeCredentials(s.keys["credentials"])
 	for _, n := range s.items("devices") {
 		l.takeDevice(n)
@@ -122,6 +124,7 @@ func (l *loader) build() {
 	}
 	l.buildDevices()
 	l.buildModel()
+	l.buildTraps()
 	if len(l.mistakes) > 0 {
 		return
 	}

@@ -28,10 +28,10 @@ const (
 var (
 	sysUpTime      = recording.OID{1, 3, 6, 1, 2, 1, 1, 3, 0}
 	snmpTrapOID    = recording.OID{1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0}
-	snmpTraps      = recording.OID{1, 3, 6, 1, 6, 3, 1, 1, 5}        // coldStart 1 and its sisters (RFC 3418)
-	trapEnterprise = recording.OID{1, 3, 6, 1, 6, 3, 1, 1, 4, 3, 0}  // snmpTrapEnterprise
-	trapAddress    = recording.OID{1, 3, 6, 1, 6, 3, 18, 1, 3, 0}    // snmpTrapAddress (RFC 3584)
-	trapCommunity  = recording.OID{1, 3, 6, 1, 6, 3, 18, 1, 4, 0}    // snmpTrapCommunity (RFC 3584): a secret
+	snmpTraps      = recording.OID{1, 3, 6, 1, 6, 3, 1, 1, 5}         // coldStart 1 and its sisters (RFC 3418)
+	trapEnterprise = recording.OID{1, 3, 6, 1, 6, 3, 1, 1, 4, 3, 0}   // snmpTrapEnterprise
+	trapAddress    = recording.OID{1, 3, 6, 1, 6, 3, 18, 1, 3, 0}     // snmpTrapAddress (RFC 3584)
+	trapCommunity  = recording.OID{1, 3, 6, 1, 6, 3, 18, 1, 4, 0}     // snmpTrapCommunity (RFC 3584): a secret
 	errUnsupported = errors.New("it is neither a trap nor an inform") // a message that is well otherwise
 )
 

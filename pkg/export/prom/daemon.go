@@ -20,6 +20,7 @@ type Daemon struct {
 	Incidents                     map[finding.Severity]int
 	Receivers                     []Receiver
 	Exports                       []export.Status
+	Traps                         *Traps // nil: none are heard
 
 	Loaded   time.Time // when the configuration in use was loaded
 	LoadedOK bool      // whether the last attempt to load it succeeded
@@ -82,6 +83,7 @@ func (s sink) daemon(v View) {
 		s.gauge(exportAge, seconds(e.Waiting.Oldest), e.Name)
 		s.gauge(exportFails, float64(e.Failures), e.Name)
 	}
+	s.traps(d.Traps)
 	s.gauge(loaded, seconds(d.Loaded))
 	s.gauge(loadedOK, truth(d.LoadedOK))
 	if v.Report == nil {
