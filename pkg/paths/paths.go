@@ -111,6 +111,8 @@ type Set struct {
 	In bool
 	// Needed is how many ways must work; 0: one.
 	Needed int
+	// VRF is the name or the route distinguisher of the VRF that the set is looked for in; "": the default one.
+	VRF string
 }
 
 // Item is one watched destination. A route covers it by longest match, as a router would forward; the default route

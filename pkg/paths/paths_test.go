@@ -1,0 +1,325 @@
+package paths_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/bgp"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/paths"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func pfx(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+// seq is an AS path of one sequence.
+func seq(asns ...bgp.ASN) bgp.Path { return bgp.Path{{Type: bgp.Sequence, ASNs: asns}} }
+
+// announce is an UPDATE with one path for the prefixes.
+func announce(path bgp.Path, prefixes ...string) *bgp.Update {
+	u := &bgp.Update{Attrs: bgp.Attributes{ASPath: path, NextHop: netip.MustParseAddr("192.0.2.1")}, MPNextHop: netip.MustParseAddr("2001:db8::1")}
+	for _, p := range prefixes {
+		u.Announced = append(u.Announced, bgp.NLRI{Prefix: pfx(p), SAFI: 1})
+		if pfx(p).Addr().Is4() {
+			u.Classic++
+		}
+	}
+	return u
+}
+
+func withdraw(prefixes ...string) *bgp.Update {
+	u := &bgp.Update{}
+	for _, p := range prefixes {
+		u.Withdrawn = append(u.Withdrawn, bgp.NLRI{Prefix: pfx(p), SAFI: 1})
+	}
+	return u
+}
+
+func ended() *bgp.Update { return &bgp.Update{Ended: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast}} }
+
+func key(router, peer string) paths.Key {
+	return paths.Key{Router: router, Peer: netip.MustParseAddr(peer)}
+}
+
+// two is a network of AS 64500 with an upstream at each of two routers.
+func two(o paths.Options) *paths.Table {
+	t := paths.New(o)
+	t.Up(key("r1", "203.0.113.1"), paths.Info{PeerAS: 64510, LocalAS: 64500}, start)
+	t.Up(key("r2", "203.0.113.5"), paths.Info{PeerAS: 64520, LocalAS: 64500}, start)
+	return t
+}
+
+var defaultRoute = paths.Options{Sets: []paths.Set{{Name: "default", Items: []paths.Item{{Prefix: pfx("0.0.0.0/0")}}}}}
+
+func destination(prefixes ...string) paths.Options {
+	s := paths.Set{Name: "dest"}
+	for _, p := range prefixes {
+		s.Items = append(s.Items, paths.Item{Prefix: pfx(p)})
+	}
+	return paths.Options{Sets: []paths.Set{s}}
+}
+
+func item(t *testing.T, table *paths.Table, at time.Time) paths.ItemView {
+	t.Helper()
+	v := table.View(at)
+	if len(v.Sets) != 1 || len(v.Sets[0].Items) != 1 {
+		t.Fatalf("sets: %+v", v.Sets)
+	}
+	return v.Sets[0].Items[0]
+}
+
+// TestCrosses: what every path to a destination crosses.
+func TestCrosses(t *testing.T) {
+	both := func(a, b bgp.Path) [2]bgp.Path { return [2]bgp.Path{a, b} }
+	for _, c := range []struct {
+		name   string
+		prefix string
+		paths  [2]bgp.Path
+		single []bgp.ASN
+	}{
+		{"two carriers", "198.51.100.0/24", both(seq(64510, 64496), seq(64520, 64496)), nil},
+		{"one carrier behind both", "198.51.100.0/24", both(seq(64510, 3356, 64496), seq(64520, 3356, 64496)), []bgp.ASN{3356}},
+		{"prepends fold", "198.51.100.0/24", both(seq(64510, 64510, 3356, 3356, 64496), seq(64520, 174, 3356, 64496, 64496)), []bgp.ASN{3356}},
+		{"the destination itself is not on the way", "198.51.100.0/24", both(seq(64510, 15169), seq(64520, 15169)), nil},
+		{"who originates a default route is on the way", "0.0.0.0/0", both(seq(64510, 3356), seq(64520, 3356)), []bgp.ASN{3356}},
+		{"a set is any of its members", "198.51.100.0/24", both(
+			bgp.Path{{Type: bgp.Sequence, ASNs: []bgp.ASN{64510}}, {Type: bgp.Set, ASNs: []bgp.ASN{3356, 174}}, {Type: bgp.Sequence, ASNs: []bgp.ASN{64496}}}, seq(64520, 3356, 64496)), nil},
+		{"a set of one is that one", "198.51.100.0/24", both(
+			bgp.Path{{Type: bgp.Sequence, ASNs: []bgp.ASN{64510}}, {Type: bgp.Set, ASNs: []bgp.ASN{3356}}, {Type: bgp.Sequence, ASNs: []bgp.ASN{64496}}}, seq(64520, 3356, 64496)), []bgp.ASN{3356}},
+		{"confederation segments are inside", "198.51.100.0/24", both(
+			bgp.Path{{Type: bgp.ConfedSequence, ASNs: []bgp.ASN{65001, 65002}}, {Type: bgp.Sequence, ASNs: []bgp.ASN{64510, 64496}}},
+			bgp.Path{{Type: bgp.ConfedSequence, ASNs: []bgp.ASN{65001, 65002}}, {Type: bgp.Sequence, ASNs: []bgp.ASN{64520, 64496}}}), nil},
+		{"AS_TRANS names nobody", "198.51.100.0/24", both(seq(64510, 23456, 64496), seq(64520, 23456, 64496)), nil},
+		{"a private number is named", "198.51.100.0/24", both(seq(64510, 65100, 64496), seq(64520, 65100, 64496)), []bgp.ASN{65100}},
+		{"our own AS is not on the way", "198.51.100.0/24", both(seq(64500, 64510, 64496), seq(64500, 64520, 64496)), nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table := two(destination(c.prefix))
+			table.Update(key("r1", "203.0.113.1"), paths.AdjInPre, announce(c.paths[0], c.prefix), start)
+			table.Update(key("r2", "203.0.113.5"), paths.AdjInPre, announce(c.paths[1], c.prefix), start)
+			v := item(t, table, start)
+			if v.Working != 2 || !slices.Equal(v.Single, c.single) {
+				t.Errorf("%d ways, every path crosses %v, want %v: %s", v.Working, v.Single, c.single, v.Why)
+			}
+		})
+	}
+}
+
+func TestSameUpstreamTwice(t *testing.T) {
+	table := paths.New(defaultRoute)
+	table.Up(key("r1", "203.0.113.1"), paths.Info{PeerAS: 64510, LocalAS: 64500}, start)
+	table.Up(key("r2", "203.0.113.5"), paths.Info{PeerAS: 64510, LocalAS: 64500}, start)
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPre, announce(seq(64510), "0.0.0.0/0"), start)
+	table.Update(key("r2", "203.0.113.5"), paths.AdjInPre, announce(seq(64510), "0.0.0.0/0"), start)
+	if v := item(t, table, start); !slices.Equal(v.Single, []bgp.ASN{64510}) {
+		t.Errorf("every path crosses %v", v.Single)
+	}
+}
+
+func TestRouteServer(t *testing.T) {
+	o := destination("198.51.100.0/24")
+	table := paths.New(o)
+	table.Up(key("r1", "203.0.113.1"), paths.Info{PeerAS: 64777, LocalAS: 64500}, start) // a route server
+	table.Up(key("r2", "203.0.113.5"), paths.Info{PeerAS: 64520, LocalAS: 64500}, start)
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPre, announce(seq(64530, 64496), "198.51.100.0/24"), start)
+	table.Update(key("r2", "203.0.113.5"), paths.AdjInPre, announce(seq(64520, 64530, 64496), "198.51.100.0/24"), start)
+	v := item(t, table, start)
+	i := slices.IndexFunc(v.Ways, func(w paths.WayView) bool { return w.Router == "r1" })
+	if v.Ways[i].Upstream != 64530 || v.Ways[i].Server != 64777 || !slices.Equal(v.Single, []bgp.ASN{64530}) {
+		t.Errorf("%+v", v)
+	}
+	// One that does not leave itself out is told of in the options.
+	o.RouteServers = []bgp.ASN{64777}
+	table = two(o)
+	table.Up(key("r1", "203.0.113.1"), paths.Info{PeerAS: 64777, LocalAS: 64500}, start)
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPre, announce(seq(64777, 64530, 64496), "198.51.100.0/24"), start)
+	if w := item(t, table, start).Ways[0]; w.Upstream != 64530 || w.Server != 64777 {
+		t.Errorf("%+v", w)
+	}
+}
+
+func TestLostWay(t *testing.T) {
+	table := two(defaultRoute)
+	a, b := key("r1", "203.0.113.1"), key("r2", "203.0.113.5")
+	table.Update(a, paths.AdjInPre, announce(seq(64510), "0.0.0.0/0", "198.51.100.0/24"), start)
+	table.Update(b, paths.AdjInPre, announce(seq(64520), "0.0.0.0/0"), start)
+	table.Update(a, paths.AdjInPre, ended(), start)
+	table.Update(b, paths.AdjInPre, ended(), start)
+	if v := item(t, table, start); v.Working != 2 || len(v.Single) != 0 {
+		t.Fatalf("%+v", v)
+	}
+	table.Changed()
+
+	at := start.Add(time.Hour)
+	table.Update(b, paths.AdjInPre, withdraw("0.0.0.0/0"), at)
+	events := table.Changed()
+	if !slices.ContainsFunc(events, func(e paths.Event) bool { return e.Kind == paths.SetChanged && e.Set == "default" }) ||
+		!slices.ContainsFunc(events, func(e paths.Event) bool { return e.Kind == paths.SessionChanged && strings.Contains(e.What, "without any prefix; it had 1") }) {
+		t.Errorf("events: %+v", events)
+	}
+	v := item(t, table, at)
+	if v.Working != 1 || *v.Ways[1].Working || !strings.Contains(v.Why, "gives no prefix at all; it had 1") {
+		t.Errorf("%+v", v)
+	}
+	for _, s := range table.View(at).Sessions {
+		if want := s.Router == "r2"; s.Empty != want {
+			t.Errorf("%s: empty %v", s.ID, s.Empty)
+		}
+	}
+
+	table.Down(a, paths.Reason{Text: "hold timer expired"}, at)
+	if v := item(t, table, at); v.Working != 0 || !strings.Contains(v.Why, "hold timer expired") {
+		t.Errorf("%+v", v)
+	}
+	table.Down(a, paths.Reason{Admin: true, Text: "maintenance"}, at)
+	if v := item(t, table, at); !slices.ContainsFunc(v.Ways, func(w paths.WayView) bool { return w.Intended }) {
+		t.Errorf("%+v", v)
+	}
+	table.Silence("r1", at)
+	if v := item(t, table, at); v.Unsure != 1 {
+		t.Errorf("%+v", v)
+	}
+	// The router speaks again: what it does not tell yet is not lost.
+	table.Up(a, paths.Info{PeerAS: 64510}, at.Add(time.Second))
+	if v := item(t, table, at); v.Unsure != 1 {
+		t.Errorf("%+v", v)
+	}
+	if v := item(t, table, at.Add(3*time.Minute)); v.Unsure != 0 || v.Working != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestStandby(t *testing.T) {
+	table := two(defaultRoute)
+	u := announce(seq(64510), "0.0.0.0/0")
+	u.Attrs.LocalPref, u.Attrs.HasLocalPref = 200, true
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPost, u, start)
+	table.Update(key("r2", "203.0.113.5"), paths.AdjInPost, announce(seq(64520), "0.0.0.0/0"), start)
+	v := item(t, table, start)
+	if v.Decides != "local preference" || v.Ways[0].Router != "r1" || v.Ways[0].Standby || !v.Ways[1].Standby {
+		t.Errorf("%+v", v)
+	}
+	// RFC 8326: about to be taken away.
+	u.Attrs.Marks = bgp.GracefulShutdown
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPost, u, start)
+	if v := item(t, table, start); v.Ways[0].Router != "r2" || !v.Ways[1].Leaving {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestPolicy: what the policy refuses is no way; where only one of the two is told, it counts.
+func TestPolicy(t *testing.T) {
+	table := two(defaultRoute)
+	a := key("r1", "203.0.113.1")
+	table.Update(a, paths.AdjInPre, announce(seq(64510), "0.0.0.0/0"), start)
+	if v := item(t, table, start); v.Working != 1 {
+		t.Errorf("%+v", v)
+	}
+	table.Update(a, paths.AdjInPost, ended(), start)
+	if v := item(t, table, start); v.Working != 0 {
+		t.Errorf("%+v", v)
+	}
+	// FRR without soft-reconfiguration: a withdrawal before the policy beside an announcement after it.
+	table.Update(a, paths.AdjInPost, announce(seq(64510), "0.0.0.0/0"), start)
+	table.Update(a, paths.AdjInPre, withdraw("0.0.0.0/0"), start)
+	if v := item(t, table, start); v.Working != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestTold: a speaker's neighbour gives all its paths; each upstream and next hop is a way.
+func TestTold(t *testing.T) {
+	o := destination("198.51.100.0/24")
+	o.Own = []bgp.ASN{64500}
+	table := paths.New(o)
+	k := key("rr1", "192.0.2.254")
+	table.Up(k, paths.Info{PeerAS: 64500, LocalAS: 64500, Relay: true}, start)
+	for i, p := range []bgp.Path{seq(64510, 3356, 64496), seq(64520, 174, 64496)} {
+		u := announce(p, "198.51.100.0/24")
+		u.Announced[0].PathID = uint32(i + 1)
+		u.Attrs.NextHop = netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)})
+		table.Update(k, paths.AdjInPre, u, start)
+	}
+	v := item(t, table, start)
+	if v.Working != 2 || v.Ways[0].Upstream == v.Ways[1].Upstream || len(v.Single) != 0 {
+		t.Errorf("%+v", v)
+	}
+	u := withdraw("198.51.100.0/24")
+	u.Withdrawn[0].PathID = 2
+	table.Update(k, paths.AdjInPre, u, start)
+	if v := item(t, table, start); v.Working != 1 || *v.Ways[1].Working || v.Ways[1].Upstream != 64520 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestIn: a prefix of ours as the world sees it, from several places.
+func TestIn(t *testing.T) {
+	o := paths.Options{Own: []bgp.ASN{64500}, Sets: []paths.Set{{Name: "own", In: true, Items: []paths.Item{{Prefix: pfx("198.51.100.0/22"), Longer: true}}}}}
+	table := paths.New(o)
+	see := func(peer string, as bgp.ASN, p string, path bgp.Path) {
+		k := key("rrc00", peer)
+		table.Up(k, paths.Info{PeerAS: as, Relay: true}, start)
+		table.Update(k, paths.AdjInPre, announce(path, p), start)
+		table.Update(k, paths.AdjInPre, ended(), start)
+	}
+	see("192.0.2.1", 3333, "198.51.100.0/24", seq(3333, 3356, 64510, 64500))
+	see("192.0.2.2", 1103, "198.51.100.0/24", seq(1103, 174, 64520, 64500, 64500))
+	see("192.0.2.3", 286, "198.51.100.0/24", seq(286, 64510, 64500))
+	v := item(t, table, start)
+	if v.Working != 2 || v.Prefixes != 1 || v.Ways[0].Upstream != 64510 || v.Ways[1].Upstream != 64520 || len(v.Single) != 0 {
+		t.Errorf("%+v", v)
+	}
+	table.Update(key("rrc00", "192.0.2.2"), paths.AdjInPre, withdraw("198.51.100.0/24"), start.Add(time.Second))
+	if v := item(t, table, start.Add(time.Second)); v.Working != 1 || *v.Ways[1].Working || v.Ways[1].Upstream != 64520 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestFlaps(t *testing.T) {
+	table := two(defaultRoute)
+	k := key("r1", "203.0.113.1")
+	at := start
+	for range 3 {
+		at = at.Add(time.Minute)
+		table.Down(k, paths.Reason{}, at)
+		table.Up(k, paths.Info{}, at.Add(time.Second))
+	}
+	s := table.View(at).Sessions[0]
+	if !s.Flapping || s.Flaps != 3 || s.PeerAS != 64510 {
+		t.Errorf("%+v", s)
+	}
+	if s := table.View(at.Add(11 * time.Minute)).Sessions[0]; s.Flapping {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestSnapshots(t *testing.T) {
+	table := two(destination("198.51.100.0/24"))
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPre, announce(seq(64510, 3356, 64496), "198.51.100.0/24"), start)
+	table.Update(key("r2", "203.0.113.5"), paths.AdjInPre, announce(seq(64520, 3356, 64496), "198.51.100.0/24"), start)
+	all := table.View(start).Snapshots(func(r string) string { return "bmp://" + r })
+	if len(all) != 3 {
+		t.Fatalf("%d snapshots", len(all))
+	}
+	ids := func(s *snapshot.Snapshot) (ids []component.ID) {
+		for _, c := range s.Components {
+			ids = append(ids, c.ID)
+		}
+		return ids
+	}
+	if got := ids(all[0]); !slices.Equal(got, []component.ID{"r1/router/1", "r1/bgp_session/203.0.113.1"}) {
+		t.Errorf("r1: %v", got)
+	}
+	want := []component.ID{"bgp/path/dest/r1/203.0.113.1", "bgp/path/dest/r2/203.0.113.5", "bgp/route/dest", "bgp/upstream/AS3356", "bgp/upstream/AS64510", "bgp/upstream/AS64520"}
+	if got := ids(all[2]); !slices.Equal(got, want) {
+		t.Errorf("bgp: %v", got)
+	}
+	if c := all[2].Claims; len(c) != 1 || c[0].Group != "bgp/group/path-dest" || c[0].Needed != 1 || c[0].Carries != "bgp/route/dest" || len(c[0].Members) != 2 {
+		t.Errorf("claims: %+v", c)
+	}
+}

@@ -1,0 +1,146 @@
+package paths
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/bgp"
+)
+
+// watch finds which sets a changed prefix may concern, in a few map lookups.
+type watch struct {
+	// covering: the watched prefixes and all that cover them, with the sets.
+	covering map[netip.Prefix][]int
+	// longer: the items that take in everything inside them.
+	longer  []*longerItem
+	lengths []int // of their prefixes, each once
+	by      map[netip.Prefix][]*longerItem
+	found   []int // reused
+}
+
+// longerItem is an item that stands for every prefix inside it.
+type longerItem struct {
+	set    int
+	prefix netip.Prefix
+	seen   map[netip.Prefix]int // how many paths each has
+}
+
+// insideKept bounds the prefixes of one item.
+const insideKept = 100_000
+
+func newWatch(sets []Set) watch {
+	w := watch{covering: map[netip.Prefix][]int{}, by: map[netip.Prefix][]*longerItem{}}
+	for i, set := range sets {
+		for _, item := range set.Items {
+			p := item.Prefix.Masked()
+			for length := p.Bits(); length >= 0; length-- {
+				q := netip.PrefixFrom(p.Addr(), length).Masked()
+				if !slices.Contains(w.covering[q], i) {
+					w.covering[q] = append(w.covering[q], i)
+				}
+			}
+			if item.Longer {
+				l := &longerItem{set: i, prefix: p, seen: map[netip.Prefix]int{}}
+				w.longer = append(w.longer, l)
+				w.by[p] = append(w.by[p], l)
+				if !slices.Contains(w.lengths, p.Bits()) {
+					w.lengths = append(w.lengths, p.Bits())
+				}
+			}
+		}
+	}
+	return w
+}
+
+// hits are the sets that a change of p may concern. The result is valid until the next call.
+func (w *watch) hits(p netip.Prefix) []int {
+	w.found = append(w.found[:0], w.covering[p]...)
+	for _, l := range w.around(p) {
+		if !slices.Contains(w.found, l.set) {
+			w.found = append(w.found, l.set)
+		}
+	}
+	return w.found
+}
+
+// around are the items that p lies inside.
+func (w *watch) around(p netip.Prefix) []*longerItem {
+	var all []*longerItem
+	for _, length := range w.lengths {
+		if length <= p.Bits() {
+			all = append(all, w.by[netip.PrefixFrom(p.Addr(), length).Masked()]...)
+		}
+	}
+	return all
+}
+
+// inside counts a path that came or went.
+func (w *watch) inside(n *bgp.NLRI, by int) {
+	if len(w.lengths) == 0 || n.SAFI == 128 {
+		return
+	}
+	for _, l := range w.around(n.Prefix) {
+		if l.seen[n.Prefix]+by <= 0 {
+			delete(l.seen, n.Prefix)
+		} else if _, known := l.seen[n.Prefix]; known || len(l.seen) < insideKept {
+			l.seen[n.Prefix] += by
+		}
+	}
+}
+
+// item finds the list of prefixes inside an item.
+func (w *watch) item(set int, p netip.Prefix) *longerItem {
+	for _, l := range w.by[p.Masked()] {
+		if l.set == set {
+			return l
+		}
+	}
+	return nil
+}
+
+// baseline is what a session's prefix count usually is.
+type baseline struct {
+	samples [60]int
+	n, at   int
+	next    time.Time
+	usual   int // median of the samples; what was last seen before there are any
+	spread  int // median distance from it
+}
+
+// sampleEvery is the time between two samples: sixty of them are five hours.
+const sampleEvery = 5 * time.Minute
+
+// learn notes the most that was seen while there are no samples yet.
+func (b *baseline) learn(n int) {
+	if b.n == 0 {
+		b.usual = max(b.usual, n)
+	}
+}
+
+// sample takes in the count now. Counts of none teach nothing, and neither do those of a session that is still filling.
+func (b *baseline) sample(n int, now time.Time, settled bool) {
+	if n == 0 || !settled || now.Before(b.next) {
+		return
+	}
+	b.next = now.Add(sampleEvery)
+	b.samples[b.at%len(b.samples)] = n
+	b.at++
+	b.n = min(b.n+1, len(b.samples))
+	sorted := slices.Sorted(slices.Values(b.samples[:b.n]))
+	b.usual = sorted[b.n/2]
+	for i, v := range sorted {
+		sorted[i] = max(v-b.usual, b.usual-v)
+	}
+	slices.Sort(sorted)
+	b.spread = sorted[b.n/2]
+}
+
+// low reports whether a count is far below what is usual: by half, or by a fifth and far outside what it varies by.
+func (b *baseline) low(n int) bool {
+	if b.usual == 0 || n >= b.usual {
+		return false
+	}
+	missing := b.usual - n
+	return 2*missing > b.usual || b.n >= 6 && 5*missing > b.usual && missing > 6*b.spread
+}
