@@ -32,6 +32,8 @@ type loginFlags struct {
 	CAFile      string `name:"ca-file" help:"PEM file with the authorities that sign the device's certificate." type:"path" placeholder:"FILE"`
 	Insecure    bool   `help:"Do not verify the device's certificate."`
 	TLS10       bool   `name:"tls10" help:"Accept TLS 1.0 and 1.1, for old BMCs."`
+
+	AllowClearPassword bool `help:"Send an IPMI 1.5 BMC the password in the clear where it takes nothing else."`
 }
 
 // target is the one device that a command is about.
@@ -73,6 +75,7 @@ func (f *loginFlags) credentials() (collectors.Credentials, error) {
 	if f.V3User != "" && c.Version == "" {
 		c.Version = "3"
 	}
+	c.AllowClearPassword = f.AllowClearPassword
 	c.TLS = collectors.TLS{Fingerprint: f.Fingerprint, Insecure: f.Insecure, AllowTLS10: f.TLS10}
 	if f.CAFile != "" {
 		pem, err := os.ReadFile(f.CAFile)

@@ -162,8 +162,11 @@ func TestSupplyFollowed(t *testing.T) {
 	if psu.Condition != component.OK || !psu.InputLost || claim.State != snapshot.ClaimLost {
 		t.Fatalf("cord pulled: %+v, %+v", psu.Status, claim)
 	}
-	if want := 1 + len(twoSupplies); then != want { // chassis status and each sensor, nothing else
-		t.Errorf("a fast poll sent %d requests, want %d (the first sent %d)", then, want, first)
+	if want := 1 + len(twoSupplies) + 2; then != want { // chassis status, each sensor, and what the log tells of the change
+		t.Errorf("a fast poll after a change sent %d requests, want %d (the first sent %d)", then, want, first)
+	}
+	if _, _, then = look(collectors.Fast); then != 1+len(twoSupplies) {
+		t.Errorf("a fast poll without a change sent %d requests, want %d", then, 1+len(twoSupplies))
 	}
 	b.Unavailable(2)
 	if psu, _, _ = look(collectors.Fast); psu.Condition != component.Unknown {

@@ -92,16 +92,17 @@ func (s *session) fru(ctx context.Context, device byte) ([]byte, error) {
 	if len(data) < 3 {
 		return nil, errMalformed
 	}
-	size := min(int(binary.LittleEndian.Uint16(data)), maxFRU)
+	total := min(int(binary.LittleEndian.Uint16(data)), maxFRU)
+	size := total
 	words := data[2]&1 == 1 // accessed by words: offsets and counts are in words
 	out := make([]byte, 0, size)
 	chunk := 32
-	for len(out) < size {
+	for {
 		if len(out) >= headerSize {
-			size = min(size, fruEnd(out, size))
-			if len(out) >= size {
-				break
-			}
+			size = fruEnd(out, total)
+		}
+		if len(out) >= size {
+			return out, nil
 		}
 		n, offset := min(chunk, size-len(out)), len(out)
 		if words {
@@ -116,11 +117,10 @@ func (s *session) fru(ctx context.Context, device byte) ([]byte, error) {
 			return out, err
 		}
 		if len(data) < 2 {
-			break
+			return out, nil
 		}
 		out = append(out, data[1:]...)
 	}
-	return out, nil
 }
 
 // fruEnd is where the areas end that are of use: what lies behind (a maker's own records) need not be read. out holds at
@@ -139,7 +139,7 @@ func fruEnd(out []byte, size int) int {
 	if at := int(out[5]) * 8; at != 0 { // the first of the multi-records is a supply's own
 		end = max(end, at+64)
 	}
-	return end
+	return min(size, end)
 }
 
 // parseFRU takes maker, name and serial from the product area, else from the board area (sections 10 to 12), and what a

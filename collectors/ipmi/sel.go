@@ -111,7 +111,7 @@ func (l *eventLog) setClock(ctx context.Context, s *session, now time.Time) erro
 	l.timed = false
 	if len(data) >= 4 {
 		if t := binary.LittleEndian.Uint32(data); t >= sinceStart && t != noStamp {
-			l.clock, l.timed = now.Sub(time.Unix(int64(t), 0)).Round(time.Second), true
+			l.clock, l.timed = now.Truncate(time.Second).Sub(time.Unix(int64(t), 0)), true
 		}
 	}
 	return nil

@@ -100,7 +100,7 @@ func (s *session) capabilities(ctx context.Context, level types.PrivilegeLevel) 
 	if len(data) < 5 {
 		return capabilities{}, fmt.Errorf("%w: channel authentication capabilities of %d bytes", errMalformed, len(data))
 	}
-	return capabilities{plus: data[1]&0x80 != 0 && data[4]&0x02 != 0, types: data[1] & 0x17, unsigned: data[2]&0x10 != 0}, nil
+	return capabilities{plus: data[1]&0x80 != 0 && data[3]&0x02 != 0, types: data[1] & 0x17, unsigned: data[2]&0x10 != 0}, nil
 }
 
 // open20 establishes an RMCP+ session (section 13.15) with one cipher suite.
@@ -117,6 +117,10 @@ func (s *session) open20(ctx context.Context, suite types.CipherSuiteID, u user)
 	open.AuthenticationPayload, open.IntegrityPayload, open.ConfidentialityPayload = rmcpplus.NewAlgorithmPayloads(auth, integ, crypt)
 	var opened rmcpplus.OpenSessionResponse
 	err := s.handshake(ctx, payloadOpenRequest, open.Pack(), payloadOpenResponse, func(b []byte) error {
+		if code, ok := refused(b, 0); ok {
+			opened.RmcpStatusCode = code
+			return nil
+		}
 		if err := opened.Unpack(b); err != nil {
 			return err
 		}
@@ -145,6 +149,10 @@ func (s *session) rakp(ctx context.Context, u user) error {
 	mustRandom(m1.RemoteConsoleRandomNumber[:])
 	m2 := rmcpplus.RAKPMessage2{AuthAlg: s.auth}
 	err := s.handshake(ctx, payloadRAKP1, m1.Pack(), payloadRAKP2, func(b []byte) error {
+		if code, ok := refused(b, 1); ok {
+			m2.RmcpStatusCode = code
+			return nil
+		}
 		if err := m2.Unpack(b); err != nil {
 			return err
 		}
@@ -177,6 +185,10 @@ func (s *session) rakp(ctx context.Context, u user) error {
 	m3 := rmcpplus.RAKPMessage3{MessageTag: 2, ManagedSystemSessionID: s.remoteID, KeyExchangeAuthenticationCode: proof}
 	m4 := rmcpplus.RAKPMessage4{AuthAlg: s.auth}
 	err = s.handshake(ctx, payloadRAKP3, m3.Pack(), payloadRAKP4, func(b []byte) error {
+		if code, ok := refused(b, 2); ok {
+			m4.RmcpStatusCode = code
+			return nil
+		}
 		if err := m4.Unpack(b); err != nil {
 			return err
 		}
@@ -197,6 +209,15 @@ func (s *session) rakp(ctx context.Context, u user) error {
 	}
 	s.k1, s.k2, s.plus, s.sequence, s.received, s.guid = k1, k2, true, 0, window{}, m2.ManagedSystemGUID
 	return s.setPrivilege(ctx, u.privilege)
+}
+
+// refused is the status of a handshake's answer that is cut short behind it, as some BMCs do where they refuse
+// (OpenIPMI's sends two bytes). Nothing in the handshake's refusals is signed.
+func refused(b []byte, tag byte) (types.RmcpStatusCode, bool) {
+	if len(b) >= 2 && len(b) < 8 && b[0] == tag && b[1] != 0 {
+		return types.RmcpStatusCode(b[1]), true
+	}
+	return 0, false
 }
 
 func (s *session) setPrivilege(ctx context.Context, level types.PrivilegeLevel) error {

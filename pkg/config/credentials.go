@@ -41,7 +41,7 @@ func (l *loader) takeCredentials(n node) {
 }
 
 func (l *loader) credential(n node, name string, at place) *credential {
-	known := []string{"user", "version", "v3", "tls"}
+	known := []string{"user", "allow_clear_password", "version", "v3", "tls"}
 	known = append(known, secretKeys("password")...)
 	known = append(known, secretKeys("community")...)
 	s := l.mapping(n, "the credential "+name, known...)
@@ -49,6 +49,9 @@ func (l *loader) credential(n node, name string, at place) *credential {
 	c.Name = name
 	c.User = s.text("user")
 	c.Password = l.secret(s, "password")
+	if c.AllowClearPassword = s.yes("allow_clear_password"); c.AllowClearPassword {
+		l.warn(s.where("allow_clear_password"), "take it out where the BMCs know MD5 or IPMI 2.0", "allow_clear_password: anybody on the way to an IPMI 1.5 BMC can read the password of %s", name)
+	}
 	c.Community = l.secret(s, "community")
 	if c.User != "" && !l.hasSecret(s, "password") {
 		l.wrong(at, "write password_file: FILE, or password_env, password_credential or password", "the credential %s has a user but no password", name)
