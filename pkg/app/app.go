@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/redfish"
 	"github.com/sparewatch/sparewatch/pkg/bus"
 	"github.com/sparewatch/sparewatch/pkg/config"
 	"github.com/sparewatch/sparewatch/pkg/poll"
@@ -53,6 +54,7 @@ type App struct {
 	traps   *traps // nil: none are heard
 
 	listener  net.Listener
+	pushed    *redfish.Receiver // of events that Redfish services push; nil where the configuration has no events
 	bus       *bus.Bus
 	keeper    *keeper
 	poller    *poll.Poller
@@ -87,7 +89,7 @@ func New(o Options) (*App, error) {
 	a.keeper = newKeeper(o.Log)
 	a.judge = newJudge(a)
 	a.poller = poll.New(poll.Options{
-		Collectors: o.Collectors,
+		Collectors: a.withPush(o.Collectors),
 		Out:        a.judge.hand,
 		Workers:    o.Config.Poll.Workers,
 		Limit:      o.Config.Poll.Limit,
@@ -144,6 +146,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.undo = append(a.undo, a.closeExporters)
 	a.start(ctx, "server", a.serve)
+	if err := a.openEvents(ctx); err != nil {
+		return err
+	}
 	a.poller.Start()
 	a.undo = append(a.undo, a.poller.Stop)
 	if err := a.startTraps(ctx); err != nil {
@@ -219,6 +224,8 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 		return errors.New("the folder of the profiles cannot change while the daemon runs: restart it")
 	case c.Web.Listen != now.Web.Listen || c.Web.TLSConfig != now.Web.TLSConfig:
 		return errors.New("the address of the page cannot change while the daemon runs: restart it")
+	case !sameEvents(c.Events, now.Events):
+		return errors.New("where events are heard cannot change while the daemon runs: restart it")
 	case !slices.Equal(c.Traps.Listen, now.Traps.Listen) || !slices.Equal(c.Traps.Engine, now.Traps.Engine):
 		return errors.New("where traps are heard, and the engine's id, cannot change while the daemon runs: restart it")
 	}

@@ -41,7 +41,7 @@ func (j *judge) show(now time.Time) {
 	p.daemon = prom.Daemon{
 		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, PollsLate: j.late,
 		Evaluations: j.evaluations, Evaluating: j.evaluating, LedgerEntries: j.head,
-		Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
+		Pushed: j.app.pushStats(), Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
 	}
 	for _, i := range p.incidents {
 		p.daemon.Incidents[i.Severity]++

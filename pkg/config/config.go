@@ -28,6 +28,7 @@ type Config struct {
 	Capacity Capacity
 	State    State
 	Pins     Pins
+	Events   Events
 	Profiles string   // absolute: a folder of SNMP profiles beside those that come with the program; "" for none
 	Warnings []string // "file:line: ...": allowed, but worth a look
 	Files    []string // the configuration files that were read, in order

@@ -57,7 +57,7 @@ func newLoader(o Options, path string, files []string) *loader {
 
 // documentKeys are what may stand at the top.
 var documentKeys = []string{
-	"site", "credentials", "devices", "topology", "services", "poll", "notify", "traps", "influx", "remote_write", "otlp", "web", "state", "pins", "profiles", "capacity",
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity",
 }
 
 // document takes in one YAML document.
@@ -71,6 +71,7 @@ func (l *loader) document(n node) {
 	l.once(s, "poll", func() { l.poll(s.keys["poll"]) })
 	l.once(s, "web", func() { l.web(s.keys["web"]) })
 	l.once(s, "state", func() { l.state(s.keys["state"]) })
+	l.once(s, "events", func() { l.takeEvents(s.keys["events"]) })
 	l.once(s, "pins", func() { l.pinsFile = l.path(s.text("pins"), s.file) })
 	l.once(s, "profiles", func() { l.profiles(s) })
 	l.once(s, "capacity", func() { l.capacity(s.keys["capacity"]) })

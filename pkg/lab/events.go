@@ -320,3 +320,13 @@ func withEvents(root json.RawMessage) json.RawMessage {
 	body["EventService"] = ref(eventService)
 	return encode(body)
 }
+
+// Streams is how many streams of events are open.
+func (b *BMC) Streams() int {
+	if b.events == nil {
+		return 0
+	}
+	b.events.mu.Lock()
+	defer b.events.mu.Unlock()
+	return len(b.events.streams)
+}

@@ -22,8 +22,17 @@ type Daemon struct {
 	Exports                       []export.Status
 	Traps                         *Traps // nil: none are heard
 
+	Pushed *Pushed // nil: no service is asked to push its events
+
 	Loaded   time.Time // when the configuration in use was loaded
 	LoadedOK bool      // whether the last attempt to load it succeeded
+}
+
+// Pushed are the events that Redfish services push, and the subscriptions to them.
+type Pushed struct {
+	Events, Ignored, Strangers, Garbage uint64
+	Lost, Refused                       uint64 // subscriptions that were renewed, and that were not taken
+	Standing                            int    // subscriptions
 }
 
 // Receiver is how one receiver of notifications does.
@@ -54,6 +63,10 @@ var (
 	exportAge   = desc("export_spool_oldest_timestamp_seconds", "When the oldest of what waits was put there; NaN: nothing waits.", "export")
 	exportFails = desc("export_failures_in_a_row", "Attempts to write that failed since the last that succeeded.", "export")
 	loaded      = desc("config_loaded_timestamp_seconds", "When the configuration in use was loaded.")
+	pushes      = desc("redfish_events_total", "Events that Redfish services have pushed.", "result")
+	subscribed  = desc("redfish_subscriptions", "Subscriptions to events that Redfish services hold.")
+	renewed     = desc("redfish_subscriptions_renewed_total", "Subscriptions that a Redfish service had forgotten.")
+	notTaken    = desc("redfish_subscriptions_refused_total", "Subscriptions that a Redfish service did not take.")
 	loadedOK    = desc("config_last_load_successful", "1 if the last attempt to load the configuration succeeded.")
 )
 
@@ -86,6 +99,7 @@ func (s sink) daemon(v View) {
 	s.traps(d.Traps)
 	s.gauge(loaded, seconds(d.Loaded))
 	s.gauge(loadedOK, truth(d.LoadedOK))
+	s.pushed(d.Pushed)
 	if v.Report == nil {
 		s.gauge(reportTime, math.NaN())
 		s.gauge(settled, 0)
