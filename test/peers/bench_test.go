@@ -1,21 +1,27 @@
 package peers
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/snmp"
+	"github.com/sparewatch/sparewatch/pkg/lab"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/secret"
 )
@@ -42,25 +48,39 @@ func rounds(n int, ours, theirs func() cost) (a, b cost, cpu, wall float64) {
 
 // ownCPU is this process's processor time so far.
 func ownCPU() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	d, _ := cpuClock(0)
+	return d
 }
 
-// processCPU is another process's processor time so far, with that of the children it waited for, in steps of 10 ms.
+// processCPU is another process's processor time so far, with that of the children it waited for: its own exactly, theirs
+// in steps of 10 ms.
 func processCPU(t *testing.T, pid int) time.Duration {
 	t.Helper()
+	own, err := cpuClock(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 	var ticks int64
-	for _, f := range fields[11:15] { // utime, stime, cutime, cstime
+	for _, f := range fields[13:15] { // cutime, cstime
 		n, _ := strconv.ParseInt(f, 10, 64)
 		ticks += n
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return own + time.Duration(ticks)*10*time.Millisecond
+}
+
+// cpuClock is the exact run time of all threads of a process, 0 for this one (clock_gettime of its CPU clock).
+func cpuClock(pid int) (time.Duration, error) {
+	const sched = 2
+	var ts syscall.Timespec
+	if _, _, no := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|sched), uintptr(unsafe.Pointer(&ts)), 0); no != 0 {
+		return 0, no
+	}
+	return time.Duration(ts.Nano()), nil
 }
 
 // exporter starts one of Debian's exporters and returns its address and process.
@@ -139,74 +159,248 @@ func TestBenchIPMI(t *testing.T) {
 	t.Logf("ratio                    cpu %8.3f  wall %8.3f", cpu, wall)
 }
 
-// module is a configuration of Debian's prometheus-snmp-exporter (0.21) that walks the tables of columns. The agent has
-// no other columns in them, so that walking a table's entry reads the same with the fewest packets.
-func module(columns []column) string {
-	var walks, metrics strings.Builder
+// module is a configuration of Debian's prometheus-snmp-exporter (0.21) that reads columns. It walks them; with tables it
+// walks their tables, as the agent has no other columns in them, which takes the fewest packets. Without walk it gets the
+// objects by their names, which is the least that it can do.
+func module(columns []column, tables, walk bool) string {
+	var from, metrics strings.Builder
 	seen := map[string]bool{}
 	for i, c := range columns {
-		entry := strings.TrimPrefix(c.oid[:strings.LastIndexByte(c.oid, '.')], ".")
-		if !seen[entry] {
+		oid := strings.TrimPrefix(c.oid, ".")
+		entry := oid[:strings.LastIndexByte(oid, '.')]
+		switch {
+		case tables && !seen[entry]:
 			seen[entry] = true
-			fmt.Fprintf(&walks, "  - %s\n", entry)
+			fmt.Fprintf(&from, "  - %s\n", entry)
+		case walk && !tables:
+			fmt.Fprintf(&from, "  - %s\n", oid)
+		}
+		for row := 1; !walk && row <= c.rows; row++ {
+			fmt.Fprintf(&from, "  - %s.%d\n", oid, row)
 		}
 		kind := "gauge"
 		if c.kind == "octet_str" {
 			kind = "DisplayString"
 		}
-		fmt.Fprintf(&metrics, "  - {name: pdu_%d, oid: %s, type: %s, help: none, indexes: [{labelname: row, type: gauge}]}\n", i, strings.TrimPrefix(c.oid, "."), kind)
+		fmt.Fprintf(&metrics, "  - {name: pdu_%d, oid: %s, type: %s, help: none, indexes: [{labelname: row, type: gauge}]}\n", i, oid, kind)
 	}
-	return "pdu:\n  walk:\n" + walks.String() + "  metrics:\n" + metrics.String() + "  version: 2\n  max_repetitions: 25\n  auth: {community: readable}\n"
+	how := map[bool]string{true: "walk", false: "get"}[walk]
+	return "pdu:\n  " + how + ":\n" + from.String() + "  metrics:\n" + metrics.String() + "  version: 2\n  max_repetitions: 50\n  auth: {community: readable}\n"
 }
 
-// received is how many packets the agent has got so far (snmpInPkts), without the one that asks.
-func (a agent) received(t *testing.T) int {
+// changing are the columns that a poll of the states reads, by what the profile says.
+func changing(t *testing.T, columns []column) (out []column) {
 	t.Helper()
-	cmd := exec.Command(daemon(t, "snmpget", "snmp"), "-v2c", "-c", "readable", "-Oqv", fmt.Sprintf("127.0.0.1:%d", a.port), "1.3.6.1.2.1.11.1.0")
-	cmd.Env = append(os.Environ(), "MIBS=")
-	out, err := cmd.Output()
+	set, err := snmp.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		t.Fatal(err)
+	fast := map[string]bool{}
+	for _, p := range set.Profiles {
+		if p.Name == "apc-rpdu2" {
+			for _, table := range p.Tables {
+				for _, c := range table.Columns {
+					fast["."+c.OID] = c.Fast
+				}
+			}
+		}
 	}
-	return n - 1
+	for _, c := range columns {
+		if fast[c.oid] {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
-// TestBenchSNMP measures a poll beside a scrape of Debian's prometheus-snmp-exporter, on the same snmpd, in turn: a full
-// poll, which reads the columns that the exporter reads, and the poll of the states that follows it.
+func objectsOf(columns []column) (n int) {
+	for _, c := range columns {
+		n += c.rows
+	}
+	return n
+}
+
+// simulates is the environment variable by which this test binary is a simulated PDU instead.
+const simulates = "SPAREWATCH_PEERS_SIMULATOR"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(simulates) != "" {
+		if err := simulatePDU(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// simulatePDU serves the columns of pdu, whose measurements are others at each reading, until standard input is closed.
+// It writes its port, and for each line that it reads how many requests have come.
+func simulatePDU() error {
+	var all []recording.Object
+	put := func(oid string, v recording.Value) error {
+		o, err := recording.ParseOID(strings.TrimPrefix(oid, "."))
+		all = append(all, recording.Object{OID: o, Value: v})
+		return err
+	}
+	apc, err := recording.ParseOID("1.3.6.1.4.1.318.1.3.4.6")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(put("1.3.6.1.2.1.1.1.0", recording.StringValue("APC Web/SNMP Management Card")), put("1.3.6.1.2.1.1.2.0", recording.OIDValue(apc)),
+		put("1.3.6.1.2.1.1.5.0", recording.StringValue("rack-12-a")))
+	var live []string
+	for _, c := range pdu() {
+		for row := 1; row <= c.rows; row++ {
+			oid := fmt.Sprintf("%s.%d", c.oid, row)
+			switch v := c.value(row).(type) {
+			case int:
+				err = errors.Join(err, put(oid, recording.IntValue(int64(v))))
+			case string:
+				err = errors.Join(err, put(oid, recording.StringValue(v)))
+			}
+			if slices.Contains([]string{rPDU2 + ".4.3.1.5", rPDU2 + ".6.3.1.5", rPDU2 + ".6.3.1.6", rPDU2 + ".8.3.1.5"}, c.oid) { // power, currents, voltage
+				live = append(live, strings.TrimPrefix(oid, "."))
+			}
+		}
+	}
+	sorted, _, _ := recording.Sort(all)
+	objects := lab.NewObjects(sorted)
+	for i, oid := range live {
+		o, e := recording.ParseOID(oid)
+		err = errors.Join(err, e)
+		objects.Live(o, func() recording.Value { return recording.IntValue(40 + int64(i) + time.Now().UnixMilli()%97) })
+	}
+	if err != nil {
+		return err
+	}
+	a, err := lab.ServeSNMP("127.0.0.1:0", &lab.Agent{Objects: objects, Community: "readable"})
+	if err != nil {
+		return err
+	}
+	fmt.Println(a.Addr().Port())
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		fmt.Println(a.Requests())
+	}
+	return a.Close()
+}
+
+// bench is an agent that counts its requests.
+type bench struct {
+	agent
+	received func(t *testing.T) int
+}
+
+// startSimulator runs simulatePDU in a process of its own.
+func startSimulator(t *testing.T) bench {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), simulates+"=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewScanner(out)
+	number := func(t *testing.T) int {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatal("the simulator is gone")
+		}
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return bench{agent{port: number(t), pid: cmd.Process.Pid}, func(t *testing.T) int {
+		t.Helper()
+		if _, err := fmt.Fprintln(in); err != nil {
+			t.Fatal(err)
+		}
+		return number(t)
+	}}
+}
+
+// receivedBy is how many packets snmpd has got so far (snmpInPkts), without those that asked.
+func receivedBy(a agent) func(t *testing.T) int {
+	asked := 0
+	return func(t *testing.T) int {
+		t.Helper()
+		asked++
+		cmd := exec.Command(daemon(t, "snmpget", "snmp"), "-v2c", "-c", "readable", "-Oqv", fmt.Sprintf("127.0.0.1:%d", a.port), "1.3.6.1.2.1.11.1.0")
+		cmd.Env = append(os.Environ(), "MIBS=")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n - asked
+	}
+}
+
+// TestBenchSNMP measures a poll beside a scrape of Debian's prometheus-snmp-exporter, on the same agent, in turn, both
+// reading the same objects: all of them, and those that a poll of the states reads. Ours is from the question to the
+// snapshot, theirs to the metrics. The simulator's measurements are others at each reading, snmpd's values stay.
 func TestBenchSNMP(t *testing.T) {
 	if os.Getenv("BENCH_PEERS") == "" {
 		t.Skip("a measurement, not a test: make bench-peers")
 	}
 	bin := daemon(t, "prometheus-snmp-exporter", "prometheus-snmp-exporter")
-	a := startAgent(t)
-	columns, objects := pdu(), 0
-	for _, c := range columns {
-		objects += c.rows
-	}
-	config := filepath.Join(t.TempDir(), "snmp.yml")
-	if err := os.WriteFile(config, []byte(module(columns)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	addr, pid := exporter(t, bin, "--config.file="+config)
-	s := openSNMP(t, a, collectors.Credentials{Community: secret.New("readable"), Version: "2c"})
+	t.Run("simulator", func(t *testing.T) { benchSNMP(t, bin, startSimulator(t)) })
+	t.Run("snmpd", func(t *testing.T) {
+		a := startAgent(t)
+		benchSNMP(t, bin, bench{a, receivedBy(a)})
+	})
+}
 
-	const polls = 100
-	packets := map[string]int{}
-	counted := func(who string, do func()) {
-		before := a.received(t)
-		do()
-		packets[who] = (a.received(t) - before - 1) / polls // the first question counts for the second
-	}
-	ours := func(scope collectors.Scope, who string) func() cost {
-		return func() (c cost) {
-			counted(who, func() {
+func benchSNMP(t *testing.T, bin string, a bench) {
+	const polls, repeated = 100, 5
+	s := openSNMP(t, a.agent, collectors.Credentials{Community: secret.New("readable"), Version: "2c"})
+	for _, scope := range []struct {
+		name    string
+		of      collectors.Scope
+		columns []column
+		whole   bool // the exporter walks tables
+	}{
+		{"everything, they walk", collectors.Full, pdu(), true},
+		{"the states, they walk", collectors.Fast, changing(t, pdu()), true},
+		{"the states, they are given each object's name", collectors.Fast, changing(t, pdu()), false},
+	} {
+		objects := objectsOf(scope.columns)
+		config := filepath.Join(t.TempDir(), "snmp.yml")
+		if err := os.WriteFile(config, []byte(module(scope.columns, scope.whole && scope.of == collectors.Full, scope.whole)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		addr, pid := exporter(t, bin, "--config.file="+config)
+		var packets, theirPackets int
+		counted := func(n *int, do func()) {
+			before := a.received(t)
+			do()
+			*n = (a.received(t) - before) / polls
+		}
+		ours := func() (c cost) {
+			counted(&packets, func() {
 				cpu, start := ownCPU(), time.Now()
 				for range polls {
-					if sn := s.Poll(context.Background(), scope); !sn.Reachable || len(sn.Errors) > 0 || len(sn.Components) < 28 {
+					if sn := s.Poll(context.Background(), scope.of); !sn.Reachable || len(sn.Errors) > 0 || len(sn.Components) < 28 {
 						t.Fatalf("%d components, errors %+v", len(sn.Components), sn.Errors)
 					}
 				}
@@ -214,33 +408,30 @@ func TestBenchSNMP(t *testing.T) {
 			})
 			return c
 		}
-	}
-	theirs := func() (c cost) {
-		counted("theirs", func() {
-			cpu, start := processCPU(t, pid), time.Now()
-			for range polls {
-				resp, err := http.Get(fmt.Sprintf("http://%s/snmp?module=pdu&target=127.0.0.1:%d", addr, a.port))
-				if err != nil {
-					t.Fatal(err)
+		theirs := func() (c cost) {
+			counted(&theirPackets, func() {
+				cpu, start := processCPU(t, pid), time.Now()
+				for range polls {
+					resp, err := http.Get(fmt.Sprintf("http://%s/snmp?module=pdu&target=127.0.0.1:%d", addr, a.port))
+					if err != nil {
+						t.Fatal(err)
+					}
+					body, _ := io.ReadAll(resp.Body)
+					resp.Body.Close()
+					if n := strings.Count(string(body), "\npdu_"); n != objects {
+						t.Fatalf("the exporter read %d of %d objects:\n%s", n, objects, body)
+					}
 				}
-				body, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if n := strings.Count(string(body), "\npdu_"); n != objects {
-					t.Fatalf("the exporter read %d of %d objects:\n%s", n, objects, body)
-				}
-			}
-			c = cost{(processCPU(t, pid) - cpu) / polls, time.Since(start) / polls}
-		})
-		return c
-	}
-	t.Logf("SNMP, one rack PDU (snmpd, v2c, %d columns, %d objects), median of 5 rounds of %d polls, in turn", len(columns), objects, polls)
-	for _, scope := range []struct {
-		name string
-		of   collectors.Scope
-	}{{"everything", collectors.Full}, {"the states", collectors.Fast}} {
-		x, y, cpu, wall := rounds(5, ours(scope.of, scope.name), theirs)
-		t.Logf("sparewatch, %-12s cpu %8v  wall %8v  packets %3d", scope.name, x.cpu.Round(time.Microsecond), x.wall.Round(time.Microsecond), packets[scope.name])
-		t.Logf("prometheus-snmp-exporter cpu %8v  wall %8v  packets %3d", y.cpu.Round(time.Microsecond), y.wall.Round(time.Microsecond), packets["theirs"])
-		t.Logf("ratio                    cpu %8.3f  wall %8.3f  packets %.2f", cpu, wall, float64(packets[scope.name])/float64(max(1, packets["theirs"])))
+				c = cost{(processCPU(t, pid) - cpu) / polls, time.Since(start) / polls}
+			})
+			return c
+		}
+		ours() // what is learned once
+		theirs()
+		x, y, cpu, wall := rounds(repeated, ours, theirs)
+		t.Logf("%s: one rack PDU, v2c, %d columns, %d objects; median of %d rounds of %d polls, in turn", scope.name, len(scope.columns), objects, repeated, polls)
+		t.Logf("sparewatch               cpu %8v  wall %8v  packets %3d", x.cpu.Round(time.Microsecond), x.wall.Round(time.Microsecond), packets)
+		t.Logf("prometheus-snmp-exporter cpu %8v  wall %8v  packets %3d", y.cpu.Round(time.Microsecond), y.wall.Round(time.Microsecond), theirPackets)
+		t.Logf("ratio                    cpu %8.3f  wall %8.3f  packets %.2f", cpu, wall, float64(packets)/float64(max(1, theirPackets)))
 	}
 }
