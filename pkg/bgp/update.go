@@ -70,7 +70,7 @@ func (d *Decoder) Update(body []byte, o Options) (*Update, error) {
 	if n == 0 && m == 0 && len(nlri) == 0 {
 		d.u.Ended = append(d.u.Ended, IPv4Unicast)
 	}
-	d.finish()
+	d.finish(o)
 	return &d.u, nil
 }
 
@@ -498,16 +498,13 @@ func ParsePrefixes(b []byte, f Family, addPath bool) ([]NLRI, error) {
 
 // finish merges AS paths, checks what must be there, and turns announcements into withdrawals where they must not be
 // used.
-func (d *Decoder) finish() {
+func (d *Decoder) finish(o Options) {
 	d.merge()
 	if len(d.u.Announced) > 0 {
-		switch {
-		case !d.has(attrOrigin):
-			d.withdraw(attrOrigin, "ORIGIN is missing")
-		case !d.has(attrASPath):
-			d.withdraw(attrASPath, "AS_PATH is missing")
-		case d.u.Classic > 0 && !d.has(attrNextHop):
-			d.withdraw(attrNextHop, "NEXT_HOP is missing")
+		d.missing(attrOrigin, "ORIGIN is missing", o)
+		d.missing(attrASPath, "AS_PATH is missing", o)
+		if d.u.Classic > 0 {
+			d.missing(attrNextHop, "NEXT_HOP is missing", o)
 		}
 	}
 	if d.bad {
@@ -516,6 +513,17 @@ func (d *Decoder) finish() {
 	}
 	if len(d.u.Ended) > 0 && (len(d.u.Announced) > 0 || len(d.u.Withdrawn) > 0) {
 		d.u.Ended = d.u.Ended[:0]
+	}
+}
+
+// missing notes a well-known attribute that is not there (RFC 7606 section 3d).
+func (d *Decoder) missing(attr uint8, what string, o Options) {
+	switch {
+	case d.has(attr):
+	case o.Monitored:
+		d.discard(attr, what)
+	default:
+		d.withdraw(attr, "%s", what)
 	}
 }
 

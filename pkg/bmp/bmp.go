@@ -8,6 +8,7 @@ package bmp
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
@@ -73,6 +74,7 @@ type Up struct {
 	LocalPort, RemotePort uint16
 	Sent, Received        bgp.Open
 	Table                 string // VRF or table name (RFC 9069)
+	Text                  []string
 }
 
 // Down is a Peer Down notification.
@@ -103,4 +105,33 @@ type Info struct {
 	Text              []string
 	Reason            uint16 // Termination
 	HasReason         bool
+}
+
+// The path statuses of draft-ietf-grow-bmp-path-marking-tlv section 2.1.
+const (
+	StatusInvalid          = 0x0001
+	StatusBest             = 0x0002
+	StatusNonSelected      = 0x0004
+	StatusPrimary          = 0x0008
+	StatusBackup           = 0x0010
+	StatusNonInstalled     = 0x0020
+	StatusBestExternal     = 0x0040
+	StatusAddPath          = 0x0080
+	StatusFilteredInbound  = 0x0100
+	StatusFilteredOutbound = 0x0200
+	StatusInvalidROV       = 0x0400
+	StatusStale            = 0x0800
+	StatusSuppressed       = 0x1000
+	statusNames            = "INVALID BEST NON_SELECTED PRIMARY BACKUP NON_INSTALLED BEST_EXTERNAL ADD_PATH FILTERED_IN_INBOUND_POLICY FILTERED_IN_OUTBOUND_POLICY INVALID_ROV STALE SUPPRESSED"
+)
+
+// StatusWords are the names of the bits that are set, with bars between.
+func StatusWords(status uint32) string {
+	var words []string
+	for i, name := range strings.Fields(statusNames) {
+		if status&(1<<i) != 0 {
+			words = append(words, name)
+		}
+	}
+	return strings.Join(words, " | ")
 }

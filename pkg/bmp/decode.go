@@ -187,7 +187,7 @@ func (d *Decoder) options(p *Peer) bgp.Options {
 	if p.AdjOut {
 		o = a.out
 	}
-	o.FourOctet = !p.TwoOctet
+	o.FourOctet, o.Monitored = !p.TwoOctet, true
 	return o
 }
 
@@ -325,10 +325,15 @@ func (d *Decoder) up(b []byte) error {
 		rest = after
 	}
 	d.infoTLVs(rest, func(kind uint16, v []byte) bool {
-		if kind == 3 {
+		switch kind {
+		case 0:
+			up.Text = append(up.Text, bgp.Words(v))
+		case 3:
 			up.Table = bgp.Words(v)
+		default:
+			return false
 		}
-		return kind == 3 || kind == 0
+		return true
 	})
 	m.Up = up
 	if len(d.peers) >= maxPeers {

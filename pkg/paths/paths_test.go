@@ -159,7 +159,9 @@ func TestLostWay(t *testing.T) {
 	table.Update(b, paths.AdjInPre, withdraw("0.0.0.0/0"), at)
 	events := table.Changed()
 	if !slices.ContainsFunc(events, func(e paths.Event) bool { return e.Kind == paths.SetChanged && e.Set == "default" }) ||
-		!slices.ContainsFunc(events, func(e paths.Event) bool { return e.Kind == paths.SessionChanged && strings.Contains(e.What, "without any prefix; it had 1") }) {
+		!slices.ContainsFunc(events, func(e paths.Event) bool {
+			return e.Kind == paths.SessionChanged && strings.Contains(e.What, "without any prefix; it had 1")
+		}) {
 		t.Errorf("events: %+v", events)
 	}
 	v := item(t, table, at)
