@@ -18,10 +18,9 @@ type Board struct {
 	Panels      []Panel `json:"panels"`
 	Templating  struct {
 		List []struct {
-			Name       string `json:"name"`
-			Type       string `json:"type"`
-			Definition string `json:"definition"`
-			Query      any    `json:"query"`
+			Name  string `json:"name"`
+			Type  string `json:"type"`
+			Query any    `json:"query"`
 		} `json:"list"`
 	} `json:"templating"`
 }
