@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/bgp"
 	"github.com/sparewatch/sparewatch/collectors/redfish"
 	"github.com/sparewatch/sparewatch/pkg/bus"
 	"github.com/sparewatch/sparewatch/pkg/config"
@@ -59,6 +60,7 @@ type App struct {
 	keeper    *keeper
 	poller    *poll.Poller
 	judge     *judge
+	hub       *bgp.Hub    // nil: the configuration hears no BGP
 	exporters []*exporter // of the configuration that New was given
 	encrypted bool        // the page is served over TLS
 	tasks     tasks
@@ -111,6 +113,9 @@ func New(o Options) (*App, error) {
 	if a.traps, err = newTraps(a, o.Config); err != nil {
 		return nil, err
 	}
+	if a.hub, err = a.newHub(o.Config); err != nil {
+		return nil, err
+	}
 	a.picture.Store(&picture{site: o.Config.Site, version: o.Version, at: o.Now()})
 	return a, nil
 }
@@ -120,7 +125,9 @@ func targets(c *config.Config) []poll.Target {
 	var list []poll.Target
 	for _, d := range c.Devices {
 		for _, t := range d.Targets {
-			list = append(list, poll.Target{Target: t, States: d.States, Inventory: d.Inventory})
+			if polled(t) {
+				list = append(list, poll.Target{Target: t, States: d.States, Inventory: d.Inventory})
+			}
 		}
 	}
 	return list
@@ -152,6 +159,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.poller.Start()
 	a.undo = append(a.undo, a.poller.Stop)
 	if err := a.startTraps(ctx); err != nil {
+		return err
+	}
+	if err := a.openHub(ctx); err != nil {
 		return err
 	}
 	a.log.Info("sparewatch watches", "site", a.o.Config.Site, "devices", len(a.o.Config.Devices), "page", a.URL(), "state", a.o.Config.State.Dir)
@@ -229,6 +239,9 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 	case !slices.Equal(c.Traps.Listen, now.Traps.Listen) || !slices.Equal(c.Traps.Engine, now.Traps.Engine):
 		return errors.New("where traps are heard, and the engine's id, cannot change while the daemon runs: restart it")
 	}
+	if err := a.hubAccepts(c); err != nil {
+		return err
+	}
 	exporters, err := a.newExporters(c)
 	if err != nil {
 		return err
@@ -240,6 +253,7 @@ func (a *App) Reload(ctx context.Context, c *config.Config) error {
 	if err := a.reloadTraps(c); err != nil {
 		return err
 	}
+	a.reloadHub(ctx, c)
 	err = errors.Join(a.closeExporters(ctx), a.openExporters(ctx, exporters))
 	if err != nil {
 		a.log.Error("some numbers are no longer exported: restart the daemon", "error", err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/bgp"
 	"github.com/sparewatch/sparewatch/collectors/ipmi"
 	"github.com/sparewatch/sparewatch/collectors/redfish"
 	"github.com/sparewatch/sparewatch/collectors/snmp"
@@ -34,6 +35,10 @@ func Collectors(folders ...string) (map[string]collectors.Collector, error) {
 		return nil, err
 	}
 	return map[string]collectors.Collector{
+		"bgp":          bgp.Collector{},
+		"bmp":          bgp.Collector{},
+		"gobgp":        bgp.Collector{},
+		"gobgp+tls":    bgp.Collector{},
 		"ipmi":         ipmi.Collector{},
 		"redfish":      redfish.Collector{},
 		"redfish+http": redfish.Collector{},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/collectors/bgp"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/secret"
@@ -29,9 +30,10 @@ type Config struct {
 	State    State
 	Pins     Pins
 	Events   Events
-	Profiles string   // absolute: a folder of SNMP profiles beside those that come with the program; "" for none
-	Warnings []string // "file:line: ...": allowed, but worth a look
-	Files    []string // the configuration files that were read, in order
+	Profiles string       // absolute: a folder of SNMP profiles beside those that come with the program; "" for none
+	Warnings []string     // "file:line: ...": allowed, but worth a look
+	Files    []string     // the configuration files that were read, in order
+	BGP      *bgp.Options // nil: nobody is heard; without Out, Log and Now
 }
 
 // Device is what stands in the rack, with the URLs by which it is reached.

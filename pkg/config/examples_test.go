@@ -37,7 +37,7 @@ func TestExamplesLoad(t *testing.T) {
 
 func TestTheManualSaysWhatItSeems(t *testing.T) {
 	c := example(t, "sparewatch.yaml")
-	if len(c.Devices) != 21 || len(c.Model.Services) != 3 || len(c.Model.Groups) != 2 || len(c.Notify) != 2 {
+	if len(c.Devices) != 25 || len(c.Model.Services) != 3 || len(c.Model.Groups) != 2 || len(c.Notify) != 2 {
 		t.Errorf("%d devices, %d services, %d groups, %d outlets", len(c.Devices), len(c.Model.Services), len(c.Model.Groups), len(c.Notify))
 	}
 	if c := example(t, "minimal.yaml"); len(c.Devices) != 14 || len(c.Model.Links) != 0 {

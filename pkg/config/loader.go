@@ -27,6 +27,7 @@ type loader struct {
 	services    []*rawService
 	outlets     map[string]place
 	traps       *rawTraps
+	bgp         *rawBGP
 
 	names  *names
 	byName map[string]*rawDevice
@@ -57,7 +58,7 @@ func newLoader(o Options, path string, files []string) *loader {
 
 // documentKeys are what may stand at the top.
 var documentKeys = []string{
-	"site", "credentials", "devices", "topology", "services", "poll", "notify", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity",
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "bgp", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity",
 }
 
 // document takes in one YAML document.
@@ -76,6 +77,7 @@ func (l *loader) document(n node) {
 	l.once(s, "profiles", func() { l.profiles(s) })
 	l.once(s, "capacity", func() { l.capacity(s.keys["capacity"]) })
 	l.once(s, "traps", func() { l.takeTraps(s.keys["traps"]) })
+	l.once(s, "bgp", func() { l.takeBGP(s.keys["bgp"]) })
 	l.takeCredentials(s.keys["credentials"])
 	for _, n := range s.items("devices") {
 		l.takeDevice(n)
@@ -123,7 +125,9 @@ func (l *loader) build() {
 	if l.expanded > maxNames {
 		return // what was left out would be missed everywhere
 	}
+	l.placeBGP()
 	l.buildDevices()
+	l.buildBGP()
 	l.buildModel()
 	l.buildTraps()
 	if len(l.mistakes) > 0 {

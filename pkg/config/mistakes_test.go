@@ -70,7 +70,7 @@ var mistakes = []struct{ text, want string }{
 	{"devices: [10.0.0.1]\n", `c.yaml:1: "10.0.0.1" is no URL; write redfish://HOST or snmp://HOST`},
 	{"devices: [https://10.0.0.1]\n", `c.yaml:1: "https://10.0.0.1" says how to talk, but not what the device speaks; write redfish://HOST (redfish+http://HOST where it has no TLS)`},
 	{"devices: [redfihs://10.0.0.1]\n", `c.yaml:1: there is no scheme redfihs://; did you mean redfish?`},
-	{"devices: [gopher://10.0.0.1]\n", `c.yaml:1: there is no scheme gopher://; write redfish://, redfish+http://, snmp://, ipmi://, bgp:// or bmp://`},
+	{"devices: [gopher://10.0.0.1]\n", `c.yaml:1: there is no scheme gopher://; write redfish://, redfish+http://, snmp://, ipmi://, bgp://, bmp://, gobgp:// or gobgp+tls://`},
 	{"devices: [snmp://10.0.0.0/24]\n", `c.yaml:1: "snmp://10.0.0.0/24" is a network, but a URL names one device; write a range, as snmp://10.0.0.[1-254]`},
 	{"devices: ['redfish://[fd00::]/64']\n", `c.yaml:1: "redfish://[fd00::]/64" is a network, but a URL names one device; write a range, as redfish://10.0.0.[1-254]`},
 	{"devices: [snmp://10.0.0.300]\n", `c.yaml:1: the host of "snmp://10.0.0.300" is no IPv4 address; write snmp://HOST[:PORT]`},

@@ -112,7 +112,7 @@ func guessKind(d *rawDevice, u *uses) component.Kind {
 		return component.PDU
 	case reached("redfish", "redfish+http", "ipmi"):
 		return component.Host
-	case reached("bgp", "bmp"):
+	case reached("bgp", "bmp", "gobgp", "gobgp+tls"):
 		return component.Router
 	case byName != "":
 		return byName

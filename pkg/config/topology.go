@@ -334,6 +334,7 @@ func (l *loader) buildModel() {
 	}
 	l.settleKinds()
 	ids := l.declareComponents()
+	l.declareSets()
 	l.declareGroups()
 	l.declareServices()
 	l.buildComponents(ids)

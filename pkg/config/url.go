@@ -30,9 +30,11 @@ var schemes = map[string]scheme{
 	"snmp":         {port: "161", snmp: true},
 	"bgp":          {port: "179", path: true},
 	"bmp":          {path: true},
+	"gobgp":        {port: "50051"},
+	"gobgp+tls":    {port: "50051", tls: true},
 }
 
-var schemeOrder = []string{"redfish", "redfish+http", "snmp", "ipmi", "bgp", "bmp"}
+var schemeOrder = []string{"redfish", "redfish+http", "snmp", "ipmi", "bgp", "bmp", "gobgp", "gobgp+tls"}
 
 // target is a target's URL, taken apart.
 type target struct {

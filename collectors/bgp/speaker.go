@@ -1,0 +1,344 @@
+package bgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/server"
+
+	"github.com/sparewatch/sparewatch/pkg/bgp"
+	"github.com/sparewatch/sparewatch/pkg/paths"
+	"github.com/sparewatch/sparewatch/pkg/secret"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+)
+
+// SpeakerOptions are the speaker's own side and its neighbours.
+type SpeakerOptions struct {
+	AS         uint32
+	RouterID   netip.Addr
+	Listen     string // address:port
+	Neighbours []Neighbour
+	dials      bool // it connects to its neighbours and listens nowhere: for a single look
+}
+
+// Neighbour is one router that peers with the speaker.
+type Neighbour struct {
+	Device  string
+	Address netip.Addr
+	AS      uint32
+	LocalAS uint32 // ours towards this neighbour; 0: the speaker's
+	// Upstream is true where the neighbour is somebody else's router that we would send traffic to, and not one of ours
+	// that tells what it hears.
+	Upstream bool
+	Password secret.Text // TCP MD5 (RFC 2385)
+	// Hops is how many routers may stand between (RFC 5082): 0 means that the TTL is not looked at, 1 that the neighbour
+	// is on the same link.
+	Hops        int
+	Hold        time.Duration // 0: 90 s
+	MaxPrefixes uint32        // more of a family close the session; 0: 2,000,000
+
+	dial uint32     // port to connect to; 0: the neighbour connects
+	from netip.Addr // address to connect from; not valid: any
+}
+
+// URL is the neighbour as a target.
+func (n Neighbour) URL() string { return "bgp://" + host(n.Address) }
+
+func host(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+func (o *SpeakerOptions) byDevice(device string) *Neighbour {
+	for i := range o.Neighbours {
+		if o.Neighbours[i].Device == device {
+			return &o.Neighbours[i]
+		}
+	}
+	return nil
+}
+
+func (o *SpeakerOptions) sameServer(b *SpeakerOptions) bool {
+	return o.AS == b.AS && o.RouterID == b.RouterID && o.Listen == b.Listen
+}
+
+func (o *SpeakerOptions) check() error {
+	if o.dials {
+		return nil
+	}
+	if _, _, err := o.address(); err != nil {
+		return fmt.Errorf("the speaker's address %q: %w; write ADDRESS:PORT", o.Listen, err)
+	}
+	if o.AS == 0 || !o.RouterID.Is4() {
+		return errors.New("the speaker needs an AS and a router id, which is written as an IPv4 address")
+	}
+	return nil
+}
+
+// address is where the speaker listens; no addresses stand for all.
+func (o *SpeakerOptions) address() (addrs []string, port int32, err error) {
+	h, p, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil {
+		return nil, 0, err
+	}
+	if h != "" {
+		addrs = []string{h}
+	}
+	return addrs, int32(n), nil
+}
+
+// speaker is the embedded GoBGP. There is one in a process, for life: its main loop never ends, also not when it is
+// stopped.
+type speaker struct {
+	hub    *Hub
+	server *server.BgpServer
+	log    *serverLog
+	cancel context.CancelFunc
+
+	mu         sync.Mutex
+	o          SpeakerOptions
+	neighbours map[netip.Addr]Neighbour
+}
+
+// openSpeaker starts the speaker. Import is rejected by policy, so that nothing enters the table from which anything is
+// ever announced; the adj-in still shows every path. Export is rejected too, as a second lock.
+func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, error) {
+	addrs, port, err := []string(nil), int32(-1), error(nil)
+	if !o.dials {
+		if addrs, port, err = o.address(); err != nil {
+			return nil, err
+		}
+		// GoBGP opens its listener in its own time and says little about why it could not.
+		probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("bgp: listen on %s: %w; choose another address with bgp: {speaker: {listen: ...}}", o.Listen, err)
+		}
+		_ = probe.Close()
+	}
+	s := &speaker{hub: h, o: o, neighbours: map[netip.Addr]Neighbour{}, log: &serverLog{said: h.said, why: map[netip.Addr]down{}}}
+	s.server = server.NewBgpServer(server.LoggerOption(s.log))
+	go s.server.Serve()
+	global := &api.Global{Asn: o.AS, RouterId: o.RouterID.String(), ListenPort: port, ListenAddresses: addrs}
+	if err := s.server.StartBgp(ctx, &api.StartBgpRequest{Global: global}); err != nil {
+		return nil, fmt.Errorf("bgp: start the speaker on %s: %w", o.Listen, err)
+	}
+	for _, d := range []api.PolicyDirection{api.PolicyDirection_IMPORT, api.PolicyDirection_EXPORT} {
+		err := s.server.SetPolicyAssignment(ctx, &api.SetPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{Name: "global", Direction: d, DefaultAction: api.RouteAction_REJECT}})
+		if err != nil {
+			s.close(ctx)
+			return nil, fmt.Errorf("bgp: keep the speaker from announcing: %w", err)
+		}
+	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	t := newTaker(s.names)
+	t.why, t.changed = s.log.reason, s.changed
+	err = s.server.WatchEvent(ctx, watched(), func(r *api.WatchEventResponse) {
+		var marked []func()
+		t.changed = func(a netip.Addr, up bool) { marked = append(marked, func() { s.changed(a, up) }) }
+		h.feed(func(table *paths.Table, now time.Time) { t.take(table, r, now) })
+		for _, f := range marked {
+			f()
+		}
+	})
+	if err != nil {
+		s.close(ctx)
+		return nil, fmt.Errorf("bgp: watch the speaker: %w", err)
+	}
+	if err := s.reconfigure(ctx, o); err != nil {
+		s.close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+// names is the session of a neighbour, as the table knows it.
+func (s *speaker) names(a netip.Addr) (paths.Key, paths.Info, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.neighbours[a]
+	if !ok {
+		return paths.Key{}, paths.Info{}, false
+	}
+	return s.key(n), s.info(n), true
+}
+
+// key names the session: as the router lists it, by our address, where it is one of ours; by the neighbour's address
+// where it is somebody else's, and also where we listen on every address and do not know which one the router sees.
+func (s *speaker) key(n Neighbour) paths.Key {
+	k := paths.Key{Router: n.Device, Peer: n.Address}
+	if own := s.own(); own.IsValid() && !n.Upstream {
+		k.Peer = own
+	}
+	return k
+}
+
+func (s *speaker) own() netip.Addr {
+	h, _, _ := net.SplitHostPort(s.o.Listen)
+	a, err := netip.ParseAddr(h)
+	if err != nil || a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}
+
+func (s *speaker) info(n Neighbour) paths.Info {
+	as := n.LocalAS
+	if as == 0 {
+		as = s.o.AS
+	}
+	return paths.Info{PeerAS: bgp.ASN(n.AS), LocalAS: bgp.ASN(as), Relay: !n.Upstream, Families: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast}}
+}
+
+// changed notes that a neighbour's session came up or went down.
+func (s *speaker) changed(a netip.Addr, up bool) {
+	s.mu.Lock()
+	n, ok := s.neighbours[a]
+	s.mu.Unlock()
+	if !ok {
+		return
+	}
+	subject := "speaker " + a.String()
+	if up {
+		s.hub.said.over(subject)
+		s.hub.log.Info("a neighbour's BGP session is established", "device", n.Device, "neighbour", a)
+		s.hub.up(n.Device)
+		return
+	}
+	why, hint := s.whyDown(n)
+	s.hub.said.once(slog.LevelWarn, subject, "a neighbour's BGP session is down", "device", n.Device, "neighbour", a, "why", why)
+	if n.Upstream { // that it is down is what there is to know of it
+		s.hub.mark(n.Device)
+		return
+	}
+	s.hub.down(n.Device, why, hint, snapshot.ClassUnreachable)
+}
+
+// whyDown says why a session is not established, and what to do.
+func (s *speaker) whyDown(n Neighbour) (why, hint string) {
+	r := s.log.reason(n.Address)
+	hint = fmt.Sprintf("look at the session with %s on %s", strings.TrimPrefix(s.o.Listen, ":"), n.Device)
+	if r.Text == "" {
+		return "the BGP session is down", hint
+	}
+	return "the BGP session is down: " + r.Text, hint
+}
+
+// reconfigure adds the neighbours that are new, takes out those that are gone, and makes anew those that changed.
+func (s *speaker) reconfigure(ctx context.Context, o SpeakerOptions) error {
+	s.mu.Lock()
+	was := s.neighbours
+	next := make(map[netip.Addr]Neighbour, len(o.Neighbours))
+	for _, n := range o.Neighbours {
+		n.Address = n.Address.Unmap()
+		next[n.Address] = n
+	}
+	s.o, s.neighbours = o, next
+	s.mu.Unlock()
+	var errs []error
+	for a, n := range was {
+		if next[a] != n {
+			errs = append(errs, s.server.DeletePeer(ctx, &api.DeletePeerRequest{Address: a.String()}))
+		}
+	}
+	for _, n := range o.Neighbours {
+		n.Address = n.Address.Unmap()
+		if was[n.Address] == n {
+			continue
+		}
+		if err := s.server.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
+			errs = append(errs, fmt.Errorf("bgp: neighbour %s: %w", n.Address, err))
+			continue
+		}
+		s.hub.feed(func(t *paths.Table, now time.Time) { t.Configured(s.key(n), s.info(n), false, now) })
+		if n.Upstream {
+			s.hub.up(n.Device)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mostPrefixes is how many prefixes of one family a neighbour may send unless its options say otherwise: twice the
+// world's table.
+const mostPrefixes = 2_000_000
+
+// peer is a neighbour in GoBGP's words: we wait for it, take its paths with their ids where it offers them, and nothing
+// else.
+func (s *speaker) peer(n Neighbour) *api.Peer {
+	hold := uint64(90)
+	if n.Hold > 0 {
+		hold = uint64(n.Hold.Seconds())
+	}
+	most := n.MaxPrefixes
+	if most == 0 {
+		most = mostPrefixes
+	}
+	p := &api.Peer{
+		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: n.AS, LocalAsn: n.LocalAS, AuthPassword: n.Password.Reveal()},
+		Transport: &api.Transport{PassiveMode: true},
+		Timers:    &api.Timers{Config: &api.TimersConfig{HoldTime: hold, KeepaliveInterval: max(1, hold/3), ConnectRetry: 5, IdleHoldTimeAfterReset: 1}},
+	}
+	if own := s.own(); own.IsValid() && own.Is4() == n.Address.Is4() {
+		p.Transport.LocalAddress = own.String()
+	}
+	if n.dial > 0 {
+		p.Transport = &api.Transport{RemotePort: n.dial}
+		p.Timers.Config.ConnectRetry = 1
+		if n.from.IsValid() {
+			p.Transport.LocalAddress = n.from.String()
+		}
+	}
+	local := n.LocalAS
+	if local == 0 {
+		local = s.o.AS
+	}
+	switch {
+	case n.Hops > 0:
+		p.TtlSecurity = &api.TtlSecurity{Enabled: true, TtlMin: uint32(256 - min(n.Hops, 255))}
+	case n.AS != local:
+		p.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: 255}
+	}
+	for _, f := range []*api.Family{{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}, {Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}} {
+		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{
+			Config:       &api.AfiSafiConfig{Family: f, Enabled: true},
+			AddPaths:     &api.AddPaths{Config: &api.AddPathsConfig{Receive: true}},
+			PrefixLimits: &api.PrefixLimit{Family: f, MaxPrefixes: most, ShutdownThresholdPct: 90},
+		})
+	}
+	return p
+}
+
+// close takes the sessions down and stops to listen.
+func (s *speaker) close(ctx context.Context) {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	_ = s.server.StopBgp(context.WithoutCancel(ctx), &api.StopBgpRequest{}) // it fails only where it was not started
+}
+
+// devices are those of the neighbours, sorted.
+func (s *speaker) devices() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []string
+	for _, n := range s.neighbours {
+		list = append(list, n.Device)
+	}
+	slices.Sort(list)
+	return list
+}
