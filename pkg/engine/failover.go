@@ -207,7 +207,7 @@ func (e *Engine) noteWorst(f *flows, found map[redundancy.Node]*worst, lost redu
 			continue
 		}
 		u, ok := f.net.Element(n).Use(&l)
-		if !ok || u.Raw < w.use.Raw || u.Raw == w.use.Raw && (w.lost < 0 || w.lost <= lost) {
+		if !ok || !e.worseThan(n, &u, lost, w) {
 			continue
 		}
 		*w = worst{use: u, load: l, lost: lost, trips: tripped[n]}
@@ -225,6 +225,24 @@ func (e *Engine) noteWorst(f *flows, found map[redundancy.Node]*worst, lost redu
 		}
 		w.services = services
 	}
+}
+
+// worseThan reports whether a failure loads n more than the worst one so far. Of those that load it equally the one is
+// named that is of n's own kind, or else the one that is furthest from what hangs on it: the whole feed, and not its outlet.
+func (e *Engine) worseThan(n redundancy.Node, u *capacity.Use, lost redundancy.Node, w *worst) bool {
+	const alike = 1e-9
+	if d := u.Raw - w.use.Raw; math.Abs(d) > alike {
+		return d > 0
+	}
+	if d := u.RawMost - w.use.RawMost; math.Abs(d) > alike || w.lost < 0 {
+		return d > alike
+	}
+	kind := e.graph.ID(n).Kind()
+	own, was := e.graph.ID(lost).Kind() == kind, e.graph.ID(w.lost).Kind() == kind
+	if own != was {
+		return own
+	}
+	return e.load.rank[lost] < e.load.rank[w.lost]
 }
 
 // cannotTell notes why nothing is said of an element.

@@ -34,6 +34,7 @@ type load struct {
 	shares   map[component.ID]float64     // by tap: its part while all taps of its source worked
 	learned  map[string][]state.LoadPeak  // to be remembered
 	facts    map[component.ID]declaredFor // declared components by canonical id
+	rank     []int32                      // by node: providers before dependants
 	report   Loads
 	findings []stand
 	notGiven []string
@@ -114,6 +115,12 @@ func (e *Engine) layLoad() {
 		}
 	}
 	l.power, l.traffic = e.layPower(), e.layTraffic()
+	if l.power != nil || l.traffic != nil {
+		l.rank = make([]int32, e.graph.Len())
+		for i, n := range e.graph.Structure.Order() {
+			l.rank[n] = int32(i)
+		}
+	}
 }
 
 // ratingOf is what a node may carry, as declared or as its device says.

@@ -9,20 +9,18 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/finding"
 )
 
-// Count says a number of spares in a word: "unknown", "down", "none", or the number.
+// Count says a number of spares in a word: "unknown", "down", or the number. "none" is a state, and no number.
 func Count(spares *int) string {
 	switch {
 	case spares == nil:
 		return "unknown"
 	case *spares < 0:
 		return "down"
-	case *spares == 0:
-		return "none"
 	}
 	return strconv.Itoa(*spares)
 }
 
-// Left says what the service has left: "none overall; power 1, storage 2".
+// Left says what the service has left: "0 overall; power 1, storage 2".
 func (s *Service) Left() string {
 	by := make(map[component.Domain]*int, len(s.By))
 	for d, sp := range s.By {

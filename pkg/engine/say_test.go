@@ -15,14 +15,14 @@ func TestLeft(t *testing.T) {
 	}{
 		{Service{}, "unknown overall"},
 		{Service{Spares: n(-1), By: map[component.Domain]Spares{component.Power: {Spares: n(-1)}}}, "down"},
-		{Service{Spares: n(0), By: map[component.Domain]Spares{component.Storage: {Spares: n(2)}, component.Power: {Spares: n(1)}}}, "none overall; power 1, storage 2"},
+		{Service{Spares: n(0), By: map[component.Domain]Spares{component.Storage: {Spares: n(2)}, component.Power: {Spares: n(1)}}}, "0 overall; power 1, storage 2"},
 		{Service{Spares: n(1), By: map[component.Domain]Spares{component.Power: {Full: n(1)}, component.Network: {}}}, "1 overall; power unknown"},
 	} {
 		if got := c.s.Left(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
-	if got := Left(finding.Impact{Spares: n(0), By: map[component.Domain]int{component.Power: 0, component.Compute: 1}}); got != "none overall; power none, compute 1" {
+	if got := Left(finding.Impact{Spares: n(0), By: map[component.Domain]int{component.Power: 0, component.Compute: 1}}); got != "0 overall; power 0, compute 1" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -16,6 +16,8 @@ func (p *Printer) Design(r *engine.Report) (falsely bool) {
 		p.Services(r.Services)
 	}
 	p.spofs(r.Services)
+	p.expected(r.Services)
+	p.Capacity(&r.Capacity)
 	var rows [][]cell
 	blind := 0
 	for i := range r.Findings {

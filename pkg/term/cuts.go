@@ -19,7 +19,10 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 	if c.Probability != nil {
 		p.Line("probability %.6e", *c.Probability)
 	}
-	if c.NoProbability != "" {
+	switch {
+	case c.NoProbability != "" && c.Probability != nil:
+		p.Line("at least: %s", clean(c.NoProbability))
+	case c.NoProbability != "":
 		p.Line("probability not known: %s", clean(c.NoProbability))
 	}
 	if count {
@@ -36,6 +39,7 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 	if more := new(big.Int).Sub(c.Count, big.NewInt(int64(len(c.Sets)))); more.Sign() > 0 {
 		p.Line("  and %s more (--limit)", more)
 	}
+	p.overloadCuts(c)
 	p.importance(c.Importance)
 }
 

@@ -35,6 +35,8 @@ func (p *Printer) Status(s *api.Status) {
 		}
 	}
 	p.standing(s)
+	p.Capacity(&s.Capacity)
+	p.expected(s.Services)
 	p.otherGroups(s.Groups)
 	p.targets(s)
 }
@@ -251,6 +253,7 @@ func Exit(s *api.Status) int {
 // Simulation prints what would be lost.
 func (p *Printer) Simulation(s *engine.Simulation) {
 	p.Line("%s", p.paint(strong, "If "+ids(s.Fail)+" failed now: "+effect(s)))
+	p.overloads(s)
 	p.changes("Services", s.Services)
 	p.changes("Groups", s.Groups)
 	if n := len(s.Down); n > 0 && p.o.All {
@@ -261,6 +264,7 @@ func (p *Printer) Simulation(s *engine.Simulation) {
 	} else if n > 0 {
 		p.Line("\n%s would stop working with it (--all)", Count(n, "component"))
 	}
+	p.notGiven(s.NotGiven)
 }
 
 func effect(s *engine.Simulation) string {
@@ -270,9 +274,19 @@ func effect(s *engine.Simulation) string {
 			lost = append(lost, c.Name)
 		}
 	}
+	trips := 0
+	for _, round := range s.Trips {
+		trips += len(round)
+	}
 	switch {
+	case len(lost) > 0 && trips > 0:
+		return strings.Join(lost, ", ") + " would be down, with what trips."
+	case trips > 0:
+		return Count(trips, "component") + " would trip; nothing would be down."
 	case len(lost) > 0:
 		return strings.Join(lost, ", ") + " would be down."
+	case len(s.Overloaded) > 0 && s.Overloaded[0].After.Ratio.Known():
+		return "nothing would be down; " + Count(len(s.Overloaded), "component") + " would carry too much for long."
 	case len(s.Services) > 0:
 		return "nothing would be down; " + Count(len(s.Services), "service") + " would have less left."
 	case len(s.Groups) > 0:
@@ -293,7 +307,11 @@ func (p *Printer) changes(title string, all []engine.Change) {
 		if name == "" {
 			name = string(c.ID)
 		}
-		rows = append(rows, []cell{stateCell(c.Before.State), {"->", dim}, stateCell(c.After.State), {name, strong}, {leftWords(c.Before) + " -> " + leftWords(c.After), normal}})
+		why := cell{}
+		if c.ByOverload {
+			why = cell{"because of what trips", bad}
+		}
+		rows = append(rows, []cell{stateCell(c.Before.State), {"->", dim}, stateCell(c.After.State), {name, strong}, {leftWords(c.Before) + " -> " + leftWords(c.After), normal}, why})
 	}
 	p.rows(rows)
 }
@@ -312,7 +330,10 @@ func leftWords(v engine.Verdict) string {
 
 // Gate prints the answer, its reasons and what it presumes.
 func (p *Printer) Gate(g *engine.Gate) {
-	answer := map[int]cell{0: {"yes, safe even in the worst case", good}, 1: {"no, unsafe even in the best case", bad}}[g.Verdict]
+	answer := map[int]cell{0: {"yes, safe even if everything that does not answer is gone", good}, 1: {"no, unsafe even in the best case", bad}}[g.Verdict]
+	if g.Verdict == 0 && len(g.Presumed) > 0 {
+		answer.text = "yes, as long as what nobody observes works as presumed below"
+	}
 	if answer.text == "" {
 		answer = cell{"no answer: it depends on what is not known", unsure}
 	}
@@ -326,6 +347,7 @@ func (p *Printer) Gate(g *engine.Gate) {
 	if len(g.Presumed) > 0 {
 		p.Line("  presumed working, because nobody observes it: %s", ids(g.Presumed))
 	}
+	p.overloads(&g.Effect)
 	p.changes("Services", g.Effect.Services)
 }
 

@@ -25,6 +25,16 @@
 //	gate A, B [strict]: 0 ["words" ...]
 //	simulate A: service NAME state spares N
 //
+// On load:
+//
+//	thing feed-[a,b] rated 16A 230V 3ph derate 0.9 phase L1 draws 400W mtbf 1000h   facts that are declared
+//	poll pdu-a: inlet/1 ok current@L1=5A power=900W           readings, in a part's words
+//	expect load feed-b 109% without feed-a [trips] now 55%    after the single failure that loads it most
+//	expect room pdu-a, pdu-b: 1200VA by feed-b                how much more may be installed
+//	expect not-given "words"
+//	overload A, B: feed-b trips, pdu-b/inlet/1 109%; down web what would carry too much, and whom that takes down
+//	overcuts web: feed-a; feed-b + srv-1/psu/1                failures that the structure survives and the load does not
+//
 // A part's words: ok, impaired, failed, absent, unknown, gone (no longer listed), and no-input, predicted, standby,
 // rebuilding, on-battery, bypass; "rated 750W", "draws 400W"; a text in quotes is the device's own reason.
 package scenario

@@ -24,6 +24,12 @@ func (w *world) expect(s string) error {
 		return w.expectNone(rest)
 	case "pages":
 		return w.expectPages(rest)
+	case "load":
+		return w.expectLoad(rest)
+	case "room":
+		return w.expectRoom(rest)
+	case "not-given":
+		return w.expectNotGiven(rest)
 	case "asked":
 		return same("asked", list(strings.TrimPrefix(rest, "nothing")), slices.Sorted(maps.Keys(w.asked)))
 	}

@@ -47,6 +47,7 @@ func (w *world) do(step string) error {
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
 		"power": w.power, "serial": w.serial, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
 		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget,
+		"thing": w.thing, "overload": w.overload, "overcuts": w.overcuts,
 	}
 	do, ok := steps[verb]
 	if !ok {
@@ -302,6 +303,9 @@ func (w *world) evaluate() {
 	for _, l := range w.engine.Learned() {
 		w.store.Learn(l.Group, l.Best, l.Peak)
 	}
+	for _, l := range w.engine.LearnedLoads() {
+		w.store.LearnLoad(l.Device, l.Key, l.Peaks)
+	}
 }
 
 func (w *world) wait(s string) error {
@@ -383,6 +387,9 @@ func (w *world) change(d *snapshot.Snapshot, s string) error {
 		c := &d.Components[i]
 		c.Why = why
 		c.Status = component.Status{}
+		if strings.Contains(s, "=") {
+			c.Readings = nil
+		}
 		c.Attributes = map[string]string{}
 		if err := describe(c, f[1:]); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
@@ -417,17 +424,21 @@ func describe(c *component.Component, words []string) error {
 			c.Attributes[component.Bypass] = "true"
 		case "rated", "draws":
 			i++
-			watts, err := strconv.ParseFloat(strings.TrimSuffix(words[i], "W"), 64)
+			r, err := quantities(words[i])
 			if err != nil {
 				return err
 			}
 			if words[i-1] == "rated" {
-				c.Rating = &component.Rating{Watts: watts}
+				c.Rating = r
 			} else {
-				c.Readings = []component.Reading{{Name: "output_power", Unit: "W", Value: component.Value(watts)}}
+				c.Readings = []component.Reading{{Name: "output_power", Unit: "W", Value: component.Value(r.Watts)}}
 			}
 		default:
-			return fmt.Errorf("no such word for a part: %s", words[i])
+			r, ok := reading(words[i])
+			if !ok {
+				return fmt.Errorf("no such word for a part: %s", words[i])
+			}
+			c.Readings = append(c.Readings, r)
 		}
 	}
 	return nil

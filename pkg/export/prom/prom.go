@@ -94,6 +94,7 @@ func Collect(v View, to export.Sink) {
 		out.services(v.Report.Services)
 		out.groups(v.Report.Groups)
 		out.findings(v.Report.Findings)
+		out.capacity(&v.Report.Capacity)
 	}
 	out.components(v.Devices)
 	out.targets(v.Devices)
