@@ -18,6 +18,18 @@ type TLS struct {
 	AllowTLS10  bool // some old BMCs know nothing newer
 }
 
+// Check says what is wrong with a fingerprint that was written by hand; nil where there is none or it may be one.
+func (t TLS) Check() error {
+	f := normalFingerprint(t.Fingerprint)
+	if t.Fingerprint == "" {
+		return nil
+	}
+	if b, err := hex.DecodeString(f); err != nil || len(b) != sha256.Size {
+		return fmt.Errorf("%q is no fingerprint: write the SHA-256 of the device's certificate, 64 hexadecimal digits; without one the error shows it", t.Fingerprint)
+	}
+	return nil
+}
+
 // CertificateError is a certificate that does not verify. Fingerprint is the SHA-256 of what the device showed, to pin
 // it; Pinned is set where another certificate had been pinned.
 type CertificateError struct {
@@ -81,6 +93,7 @@ func Fingerprint(c *x509.Certificate) string {
 }
 
 func normalFingerprint(s string) string {
-	s = strings.TrimPrefix(strings.ToLower(s), "sha256:")
-	return strings.ReplaceAll(s, ":", "")
+	s = strings.ToLower(strings.TrimSpace(s))
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "sha256:"), "sha-256:")
+	return strings.NewReplacer(":", "", " ", "").Replace(s)
 }

@@ -32,6 +32,7 @@ const (
 	maxBody        = 16 << 20         // of one answer; the largest recorded one has 200 kB
 	maxRedirects   = 3
 	maxRetryAfter  = 5 * time.Second // a longer Retry-After ends the request instead
+	maxBusy        = 5 * time.Minute // and the path is left alone so long, but no longer
 	sessionPath    = "/redfish/v1/SessionService/Sessions"
 	oldSessionPath = "/redfish/v1/Sessions" // iDRAC 8 answers 405 at the other (idrac_exporter issues 125, 132)
 
@@ -56,6 +57,8 @@ type client struct {
 	basic    bool       // credentials go with every request
 	full     int        // the service had no session left: so many polls go on with basic authentication
 	again    bool       // this poll has logged in anew already
+
+	busy map[string]busyness // paths that the service does not want to be asked for now
 
 	denied      *failure // the login was refused
 	deniedUntil time.Time
@@ -94,9 +97,24 @@ func (c *client) redirect(req *http.Request, via []*http.Request) error {
 	case len(via) > maxRedirects:
 		return errors.New("it redirects for ever")
 	case req.URL.Host != via[0].URL.Host || req.URL.Scheme != via[0].URL.Scheme:
-		return fmt.Errorf("it redirects to %s://%s, which is not followed", req.URL.Scheme, req.URL.Host)
+		return &elsewhere{scheme: req.URL.Scheme, host: req.URL.Host}
 	}
 	return nil
+}
+
+// elsewhere is a redirection that is not followed.
+type elsewhere struct{ scheme, host string }
+
+func (e *elsewhere) Error() string {
+	return fmt.Sprintf("it redirects to %s://%s, which is not followed", shorten(clean(e.scheme), 20), shorten(clean(e.host), 200))
+}
+
+// hint says which URL leads there, if it is the device's.
+func (e *elsewhere) hint() string {
+	if e.scheme == "https" {
+		return "if that is the device, write redfish://" + shorten(clean(e.host), 200)
+	}
+	return "check that the URL is that of a Redfish service"
 }
 
 // begin opens the budget of a new poll.
@@ -142,6 +160,9 @@ func (c *client) learn(root value) {
 
 // get reads one path (with query), logged in.
 func (c *client) get(ctx context.Context, path, etag string) (answer, *failure) {
+	if f := c.leftAlone(path); f != nil {
+		return answer{}, f
+	}
 	if f := c.authenticate(ctx); f != nil {
 		return answer{}, f
 	}
@@ -163,6 +184,9 @@ func (c *client) get(ctx context.Context, path, etag string) (answer, *failure) 
 
 // root reads the service root, which needs no login (DSP0266, Security); where one asks for it all the same, it gets it.
 func (c *client) root(ctx context.Context, path, etag string) (answer, *failure) {
+	if f := c.leftAlone(path); f != nil {
+		return answer{}, f
+	}
 	a, f := c.do(ctx, http.MethodGet, path, etag, nil)
 	if f != nil && f.status == http.StatusUnauthorized && c.target.Credentials.User != "" {
 		return c.get(ctx, path, etag)
@@ -311,11 +335,14 @@ func (c *client) send(ctx context.Context, method, path, etag string, body []byt
 	for try := 0; ; try++ {
 		a, h, f := c.once(ctx, method, path, etag, body, proof)
 		busy := f != nil && (f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests)
-		if !busy || try > 0 || method != http.MethodGet {
+		if !busy || method != http.MethodGet {
 			return a, h, f
 		}
 		wait, ok := retryAfter(h)
-		if !ok {
+		if ok && wait > maxRetryAfter {
+			return a, h, c.leaveAlone(path, f, wait)
+		}
+		if !ok || try > 0 {
 			return a, h, f
 		}
 		select {
@@ -326,11 +353,51 @@ func (c *client) send(ctx context.Context, method, path, etag string, body []byt
 	}
 }
 
-// retryAfter reads the header in its form of seconds; BMCs use no other.
+// retryAfter reads the header in both of its forms (RFC 9110 section 10.2.3): seconds, or a date.
 func retryAfter(h http.Header) (time.Duration, bool) {
-	n, err := strconv.Atoi(strings.TrimSpace(h.Get("Retry-After")))
-	d := time.Duration(n) * time.Second
-	return d, err == nil && n >= 0 && d <= maxRetryAfter
+	said := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.Atoi(said); err == nil && n >= 0 {
+		return min(time.Duration(n)*time.Second, maxBusy), true
+	}
+	if at, err := http.ParseTime(said); err == nil {
+		return min(max(0, time.Until(at)), maxBusy), true
+	}
+	return 0, false
+}
+
+// leaveAlone notes that a path is not to be asked for before its time, as its service wishes.
+func (c *client) leaveAlone(path string, f *failure, wait time.Duration) *failure {
+	f.hint = fmt.Sprintf("it wishes to be asked again in %s, and is left alone so long", wait)
+	c.login.Lock()
+	defer c.login.Unlock()
+	if c.busy == nil {
+		c.busy = map[string]busyness{}
+	}
+	if len(c.busy) < maxErrors {
+		c.busy[path] = busyness{f, time.Now().Add(wait)}
+	}
+	return f
+}
+
+// busyness is what a service that is busy has said of a path, and until when.
+type busyness struct {
+	said  *failure
+	until time.Time
+}
+
+// leftAlone is what was said of a path that is not asked for now; nil where it may be.
+func (c *client) leftAlone(path string) *failure {
+	c.login.Lock()
+	defer c.login.Unlock()
+	b, ok := c.busy[path]
+	if !ok {
+		return nil
+	}
+	if time.Now().After(b.until) {
+		delete(c.busy, path)
+		return nil
+	}
+	return b.said
 }
 
 func (c *client) once(ctx context.Context, method, path, etag string, body []byte, proof http.Header) (answer, http.Header, *failure) {
@@ -430,6 +497,9 @@ func (c *client) refusal(status int, body []byte) *failure {
 	}
 	f := failed(snapshot.ClassPartial, said)
 	f.status = status
+	if status == http.StatusBadRequest && strings.HasPrefix(c.endpoint, "http://") && (bytes.Contains(body, []byte("HTTPS")) || bytes.Contains(body, []byte("SSL"))) {
+		return c.tlsHere()
+	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		f.class = snapshot.ClassAuth
@@ -487,6 +557,7 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 		dns    *net.DNSError
 		record tls.RecordHeaderError
 		urlErr *url.Error
+		other  *elsewhere
 	)
 	inner := err
 	if errors.As(err, &urlErr) {
@@ -500,7 +571,7 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 			f.class = snapshot.ClassPinChanged
 		}
 		f.said = cert.Error()
-		f.hint = fmt.Sprintf("if that is the device's own certificate, pin it: sparewatch inspect %s --fingerprint %s; for the daemon: sparewatch check --config FILE --pin", c.target.URL, cert.Fingerprint)
+		f.hint = c.certificateHint(cert)
 		return f
 	case errors.As(err, &record), strings.Contains(said, "server gave HTTP response to HTTPS client"):
 		f.class, f.final = snapshot.ClassGarbage, true
@@ -510,7 +581,7 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 	case strings.Contains(said, "protocol version"):
 		f.class, f.final = snapshot.ClassCertificate, true
 		f.said = "it offers no TLS 1.2 or newer: " + said
-		f.hint = "update the BMC's firmware, or allow old TLS for this credential"
+		f.hint = "update the BMC's firmware, or allow it for this BMC: --tls10, or tls: {allow_tls10: true} in its credentials"
 		return f
 	case errors.As(err, &dns):
 		f.final = true
@@ -533,6 +604,10 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(said, "connection reset"):
 		f.said = "it closed the connection in the middle"
 		f.hint = "the BMC may be restarting; if it stays, restart it"
+	case errors.As(err, &other):
+		f.class, f.said, f.hint = snapshot.ClassGarbage, other.Error(), other.hint()
+	case strings.Contains(said, `malformed HTTP response "\x15\x03`): // a TLS alert
+		return c.tlsHere()
 	case strings.Contains(said, "malformed HTTP"), strings.Contains(said, "redirects"):
 		f.class = snapshot.ClassGarbage
 		f.said = shorten(clean(said), 200)
@@ -541,6 +616,22 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 		f.said = shorten(clean(said), 200)
 		f.hint = "check that the BMC is up and that its port can be reached from here"
 	}
+	return f
+}
+
+// certificateHint says what to do about a certificate that does not verify.
+func (c *client) certificateHint(cert *collectors.CertificateError) string {
+	pin := fmt.Sprintf("sparewatch inspect %s --fingerprint %s; for the daemon: sparewatch check --config FILE --pin", c.target.URL, cert.Fingerprint)
+	if cert.Pinned != "" {
+		return "somebody may be in between: nothing was sent to it. If the device was replaced or has got a new certificate, see there that this is its own, and pin it: " + pin
+	}
+	return "if that is the device's own certificate, pin it: " + pin
+}
+
+// tlsHere is what is said where plain HTTP meets TLS.
+func (c *client) tlsHere() *failure {
+	f := failed(snapshot.ClassGarbage, "it speaks TLS on this port, and was asked without")
+	f.final, f.hint = true, "write "+strings.Replace(c.target.URL, "redfish+http://", "redfish://", 1)
 	return f
 }
 

@@ -43,6 +43,9 @@ func (c Collector) Open(t collectors.Target) (collectors.Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.Credentials.TLS.Check(); err != nil {
+		return nil, err
+	}
 	s := newSession(t, endpoint, host)
 	if c.Push != nil {
 		s.pushed = &pushed{receiver: c.Push, look: make(chan struct{}, 1)}

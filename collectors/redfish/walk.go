@@ -735,6 +735,12 @@ func (w *walk) miss(it item, f *failure, quiet bool) {
 // problem adds an error, each sentence once for the resource it is of. Called locked.
 func (w *walk) problem(at string, f *failure) {
 	class := f.class
+	if at == rootPath && class == snapshot.ClassGarbage && f.hint == "" {
+		f.hint = "check that the URL is that of a Redfish service"
+	}
+	if at == rootPath && class == snapshot.ClassPartial && !w.reached {
+		class = snapshot.ClassUnreachable
+	}
 	if at == rootPath || class == snapshot.ClassAuth || class == snapshot.ClassCertificate || class == snapshot.ClassPinChanged || class == snapshot.ClassLimit {
 		for _, e := range w.errors {
 			if e.Error == f.said {
