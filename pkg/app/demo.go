@@ -102,7 +102,7 @@ func (d *Demo) start(ctx context.Context, folder string) error {
 	}
 	for name, text := range map[string]string{
 		"lab.yaml":    d.dc.Config(),
-		"daemon.yaml": fmt.Sprintf("web: {listen: %q}\nstate: {dir: %q}\n", listen, state),
+		"daemon.yaml": fmt.Sprintf("web: {listen: %q}\nstate: {dir: %q}\ntraps: {listen: \"127.0.0.1:0\"}\n", listen, state),
 	} {
 		if err := os.WriteFile(filepath.Join(configs, name), []byte(text), 0o600); err != nil {
 			return err
@@ -120,7 +120,11 @@ func (d *Demo) start(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	return d.app.Start(ctx)
+	if err := d.app.Start(ctx); err != nil {
+		return err
+	}
+	d.dc.TrapsTo(d.app.TrapAddrs()[0])
+	return nil
 }
 
 func (d *Demo) welcome(folder string) {
@@ -130,6 +134,7 @@ func (d *Demo) welcome(folder string) {
 	d.Out.Line("  status         sparewatch status --url %s", d.app.URL())
 	d.Out.Line("  what if        sparewatch simulate --url %s --fail feed-a", d.app.URL())
 	d.Out.Line("  one device     sparewatch inspect %s --fingerprint %s", d.dc.URL("srv-101"), d.dc.Fingerprint())
+	d.Out.Line("  traps          heard on %s: what breaks is found when its device says so, and not at its next turn", d.app.TrapAddrs()[0])
 	d.Out.Line("  configuration  %s", filepath.Join(folder, "config"))
 }
 
@@ -244,7 +249,7 @@ func (d *Demo) step(ctx context.Context, s lab.Step, w what) error {
 	// What is seen first, and then what follows when those who know more have answered.
 	shown := before
 	if d.wait(ctx, func(st *api.Status) bool { return !same(st, before) }) != nil {
-		d.Out.Line("  seen after %.1f s:", time.Since(began).Seconds())
+		d.Out.Line("  seen after %.2f s:", time.Since(began).Seconds())
 		shown = d.settle(ctx)
 		d.show(before, shown)
 	}

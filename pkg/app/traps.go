@@ -47,9 +47,9 @@ type traps struct {
 
 // Times and bounds.
 const (
-	bookAge    = time.Minute // after which identities are looked up again
-	bookLeast  = 5 * time.Second
-	lookUp     = 10 * time.Minute // between two look-ups of the names of hosts
+	bookAge    = time.Minute            // after which identities are looked up again
+	bookLeast  = 500 * time.Millisecond // for those who sent a trap and are not found
+	lookUp     = 10 * time.Minute       // between two look-ups of the names of hosts
 	lookUpTime = 5 * time.Second
 	sayAgain   = time.Minute // between two entries of the ledger about one device's traps
 	mostHeard  = 256         // entries that wait for the judge

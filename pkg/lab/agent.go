@@ -17,12 +17,15 @@ type Agent struct {
 	MaxSize int
 	// MaxRepetitions bounds what one GETBULK yields however much it asks for; 0 is 100.
 	MaxRepetitions int
+	// TrapUser is as whom traps of version 3 are sent; empty: they are of version 2c.
+	TrapUser string
 	// Alive, where given, is asked before each answer: a device without power gives none.
 	Alive func() bool
 
 	engine   atomic.Pointer[engine3] // nil: no version 3, see Users
 	faults   atomic.Pointer[SNMPFaults]
 	requests atomic.Int64
+	traps    atomic.Int32
 	answered atomic.Int64
 }
 

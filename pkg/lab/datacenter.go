@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +35,9 @@ type Datacenter struct {
 	mu    sync.Mutex // guards plant, and orders it against the clock
 	plant *plant
 
+	receiver atomic.Pointer[netip.AddrPort] // of traps; nil: none are sent
+	pets     atomic.Uint32                  // platform event traps that were sent
+
 	agents map[string]*SNMPServer
 	bmcs   map[string]*RedfishServer
 }
@@ -44,6 +49,8 @@ type Options struct {
 	Host    string           // where the devices listen; 127.0.0.1
 	// Community, User and Password are what the devices ask for. "public", "monitor", and one made anew.
 	Community, User, Password string
+	// V3 is the user of the UPSes' agents. "watcher" with SHA-256 and AES, and keys made anew.
+	V3 SNMPUser
 	// Events has the BMCs tell what happens to them: they push to who has subscribed, and stream.
 	Events bool
 }
@@ -76,6 +83,9 @@ func (o *Options) fill() {
 	}
 	if o.Rebuild == 0 {
 		o.Rebuild = 20 * time.Second
+	}
+	if o.V3.Name == "" {
+		o.V3 = SNMPUser{Name: "watcher", AuthProtocol: "SHA-256", AuthKey: rand.Text(), PrivProtocol: "AES", PrivKey: rand.Text()}
 	}
 	for _, f := range []struct {
 		field *string
@@ -118,7 +128,14 @@ func (d *Datacenter) serve() error {
 }
 
 func (d *Datacenter) serveAgent(at, name string, o *Objects, alive func() bool) error {
-	s, err := ServeSNMP(at, &Agent{Objects: o, Community: d.opt.Community, Alive: alive})
+	a := &Agent{Objects: o, Community: d.opt.Community, Alive: alive}
+	if d.plant.ups[name] != nil {
+		a.TrapUser = d.opt.V3.Name
+		if err := a.Users(d.opt.V3); err != nil {
+			return err
+		}
+	}
+	s, err := ServeSNMP(at, a)
 	if err == nil {
 		d.agents[name] = s
 	}
@@ -171,9 +188,15 @@ func (d *Datacenter) look(f func(p *plant, now time.Time) float64) float64 {
 	return f(d.plant, now)
 }
 
-// change does something to the plant, and has the BMCs tell what of it they see.
+// change does something to the plant, and has the devices tell what of it they see.
 func (d *Datacenter) change(f func(p *plant, now time.Time) error) error {
-	seen, err := d.changed(f)
+	var told []news
+	seen, err := d.changed(func(p *plant, now time.Time) error {
+		before := p.signs()
+		defer func() { told = p.told(before) }()
+		return f(p, now)
+	})
+	d.send(told)
 	for name, about := range seen {
 		for _, at := range about {
 			d.bmcs[name].Event(Event{MessageID: "ResourceEvent.1.3.ResourceStatusChanged", Severity: "Warning", Origin: at,

@@ -21,14 +21,17 @@ credentials:
     password: %q
     tls: {fingerprint: %s}
   agent: {community: %q}
+  ups:
+    v3: {user: %s, auth: %s, auth_key: %q, priv: %s, priv_key: %q}
 
 devices:
-`, d.opt.User, d.opt.Password, d.Fingerprint(), d.opt.Community)
+`, d.opt.User, d.opt.Password, d.Fingerprint(), d.opt.Community,
+		d.opt.V3.Name, d.opt.V3.AuthProtocol, d.opt.V3.AuthKey, d.opt.V3.PrivProtocol, d.opt.V3.PrivKey)
 	for _, name := range d.Devices() {
 		kind, credentials := "host", "bmc"
 		switch {
 		case d.plant.ups[name] != nil:
-			kind, credentials = "ups", "agent"
+			kind, credentials = "ups", "ups"
 		case d.plant.pdus[name] != nil:
 			kind, credentials = "pdu", "agent"
 		}
