@@ -99,7 +99,7 @@ func TestBadInput(t *testing.T) {
 		{"an SSH server", babble("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "redfish://"),
 			snapshot.ClassGarbage, "it speaks no TLS on this port", "check the port", false},
 		{"an SSH server, asked without TLS", babble("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "redfish+http://"),
-			snapshot.ClassGarbage, "malformed HTTP", "check that the URL is that of a Redfish service", false},
+			snapshot.ClassGarbage, "what it answers is no HTTP", "check the port in the URL", false},
 		{"a web page everywhere", faulty(nil, lab.HTTPFault{Garbage: true}),
 			snapshot.ClassGarbage, "it is no JSON", "check that the URL is that of a Redfish service", false},
 		{"a web server without Redfish", faulty(nil, lab.HTTPFault{Status: 404}),

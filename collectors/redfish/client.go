@@ -608,7 +608,11 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 		f.class, f.said, f.hint = snapshot.ClassGarbage, other.Error(), other.hint()
 	case strings.Contains(said, `malformed HTTP response "\x15\x03`): // a TLS alert
 		return c.tlsHere()
-	case strings.Contains(said, "malformed HTTP"), strings.Contains(said, "redirects"):
+	case strings.Contains(said, "malformed HTTP"), strings.Contains(said, "readLoopPeekFailLocked"): // the latter where it spoke first
+		f.class, f.final = snapshot.ClassGarbage, true
+		f.said = "what it answers is no HTTP"
+		f.hint = "check the port in the URL: something else than a Redfish service listens there"
+	case strings.Contains(said, "redirects"):
 		f.class = snapshot.ClassGarbage
 		f.said = shorten(clean(said), 200)
 		f.hint = "check that the URL is that of a Redfish service"
