@@ -61,6 +61,16 @@ bench-peers: ## a poll of ours beside other exporters, on the same simulated dev
 bench-fleet: ## the daemon on 10,000 simulated devices; FLEET=snmp|..., FLEET_SIZE, FLEET_INTERVAL, FLEET_INTERVALS
 	BENCH_FLEET=1 FLEET=$(FLEET) FLEET_SIZE=$(FLEET_SIZE) FLEET_INTERVAL=$(FLEET_INTERVAL) FLEET_INTERVALS=$(FLEET_INTERVALS) $(GO) test ./test/fleet -run BenchFleet -v -count=1 -timeout 30m
 
+.PHONY: bench-export
+bench-export: ## /metrics of ten thousand devices, /probe at a thousand a second, lines for InfluxDB
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/export/prom ./pkg/export/influx
+	BENCH_EXPORT=1 $(GO) test ./pkg/export/prom -run BenchProbe -v -count=1
+
+.PHONY: dashboards
+dashboards: ## check the dashboards against Grafana's schema, and draw what they show of the demo into docs/dashboards
+	scripts/grafana-schema
+	$(GO) test ./test/dashboards -run TestDemo -count=1 -pictures
+
 .PHONY: deps
 deps: ## install the daemons that tests talk to, where apt-get is allowed
 	@scripts/deps

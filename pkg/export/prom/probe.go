@@ -24,6 +24,7 @@ const conditionName = "component_condition"
 // Probe serves /probe?target=: the components and readings of one device by its name or by one of its URLs, from
 // memory.
 func Probe(s Source, now func() time.Time) http.Handler {
+	pages := newPages()
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		want := req.URL.Query().Get("target")
 		if want == "" {
@@ -35,7 +36,7 @@ func Probe(s Source, now func() time.Time) http.Handler {
 			http.Error(w, fmt.Sprintf("no device or target is called %q: /sd lists those that there are", want), http.StatusNotFound)
 			return
 		}
-		write(w, req, func(to export.Sink) { probe{d, now()}.collect(to) }, nil)
+		pages.write(w, req, func(p *page) { probe{d, now()}.collect(p) }, nil)
 	})
 }
 
@@ -61,16 +62,18 @@ type probe struct {
 	now    time.Time
 }
 
-func (p probe) collect(to export.Sink) {
-	out := sink{to}
+func (p probe) collect(to *page) {
+	out := sink{&to.text}
 	out.targets([]*state.Device{p.device})
 	out.gauge(probeAge, p.age())
-	Parts([]*state.Device{p.device}, to)
+	partsTo([]*state.Device{p.device}, &to.text, to.known)
 }
 
 // Parts gives the conditions and readings of all components of devices to a sink: those of /probe.
-func Parts(devices []*state.Device, to export.Sink) {
-	out := parts{sink{to}, map[string]*export.Family{}}
+func Parts(devices []*state.Device, to export.Sink) { partsTo(devices, to, quantities{}) }
+
+func partsTo(devices []*state.Device, to export.Sink, known quantities) {
+	out := parts{sink{to}, known}
 	for _, d := range devices {
 		for i := range d.Parts {
 			out.part(&d.Parts[i])
@@ -81,7 +84,38 @@ func Parts(devices []*state.Device, to export.Sink) {
 // parts knows the families of the readings that it met.
 type parts struct {
 	sink
-	readings map[string]*export.Family // by quantity
+	known quantities
+}
+
+// quantities are the families of readings, by the device's name and unit for them.
+type quantities map[[2]string]quantity
+
+type quantity struct {
+	family *export.Family
+	factor float64 // to its base unit
+}
+
+func (q quantities) of(r component.Reading) quantity {
+	key := [2]string{r.Name, r.Unit}
+	known, ok := q[key]
+	if !ok {
+		name, factor := export.Quantity(r)
+		known = quantity{q.family(name), factor}
+		q[key] = known
+	}
+	return known
+}
+
+// family is one for all that have the same name.
+func (q quantities) family(name string) *export.Family {
+	for _, known := range q {
+		if known.family.Name == prefix+name {
+			return known.family
+		}
+	}
+	f := desc(name, "As the device reads it.", "component", "kind", "phase")
+	f.Kind = export.Gauge // whatever the device's name for it ends in
+	return f
 }
 
 // age is that of the oldest last answer; NaN where a target never answered.
@@ -114,9 +148,8 @@ func (s parts) part(p *state.Part) {
 	s.gauge(componentFlag, truth(p.Rebuilding), id, kind, "rebuilding")
 	s.gauge(componentFlag, truth(p.Silent), id, kind, "silent")
 	for i, r := range p.Readings {
-		name, factor := export.Quantity(r)
-		if !said(p.Readings[:i], name, r.Phase) {
-			s.gauge(s.reading(name), float64(r.Value)*factor, id, kind, r.Phase)
+		if q := s.known.of(r); !s.said(p.Readings[:i], q.family, r.Phase) {
+			s.gauge(q.family, float64(r.Value)*q.factor, id, kind, r.Phase)
 		}
 	}
 }
@@ -124,26 +157,13 @@ func (s parts) part(p *state.Part) {
 var conditions = component.Conditions()
 
 // said reports whether a quantity of a phase is among readings.
-func said(readings []component.Reading, name, phase string) bool {
+func (s parts) said(readings []component.Reading, f *export.Family, phase string) bool {
 	for _, r := range readings {
-		if r.Phase != phase {
-			continue
-		}
-		if n, _ := export.Quantity(r); n == name {
+		if r.Phase == phase && s.known.of(r).family == f {
 			return true
 		}
 	}
 	return false
-}
-
-func (s parts) reading(name string) *export.Family {
-	f := s.readings[name]
-	if f == nil {
-		f = desc(name, "As the device reads it.", "component", "kind", "phase")
-		f.Kind = export.Gauge // whatever the device's name for it ends in
-		s.readings[name] = f
-	}
-	return f
 }
 
 // Discovery serves /sd: every device as a target of /probe, in the form of Prometheus' HTTP service discovery. The

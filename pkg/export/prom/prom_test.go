@@ -95,7 +95,9 @@ func rack() View {
 func gather(t *testing.T, v View, format expfmt.Format) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := encode(&out, format, func(to export.Sink) { Collect(v, to) }, nil); err != nil {
+	page := newText(format.FormatType() == expfmt.TypeOpenMetrics)
+	Collect(v, page)
+	if err := page.encode(&out, format, nil); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

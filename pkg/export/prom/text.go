@@ -67,19 +67,28 @@ func appendLabel(line []byte, value string) []byte {
 // writeTo writes the families in the order of their names.
 func (t *text) writeTo(w io.Writer) error {
 	all := make([]*export.Family, 0, len(t.families))
-	for f := range t.families {
-		all = append(all, f)
+	for f, b := range t.families {
+		if b.Len() > 0 {
+			all = append(all, f)
+		}
 	}
 	slices.SortFunc(all, func(a, b *export.Family) int { return strings.Compare(a.Name, b.Name) })
 	for _, f := range all {
 		if _, err := io.WriteString(w, t.head(f)); err != nil {
 			return err
 		}
-		if _, err := t.families[f].WriteTo(w); err != nil {
+		if _, err := w.Write(t.families[f].Bytes()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reset makes room for the next answer.
+func (t *text) reset() {
+	for _, b := range t.families {
+		b.Reset()
+	}
 }
 
 var helpEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
