@@ -132,10 +132,11 @@ type client struct {
 
 // buffers are what a conversation needs for as long as it lasts.
 type buffers struct {
-	in    [65535]byte
-	out   []byte
-	binds []bind
-	asked []arcs
+	in     [65535]byte
+	out    []byte
+	binds  []bind
+	asked  []arcs
+	octets []byte // of asked
 }
 
 var bufferPool = sync.Pool{New: func() any { return &buffers{} }}

@@ -28,6 +28,20 @@ func NewData() *Data {
 	return &Data{Scalars: map[string]Value{}, Columns: map[string][]Cell{}, Unread: map[string]error{}}
 }
 
+// compact puts all cells into one piece of memory: they are kept for as long as the device is polled.
+func (d *Data) compact() {
+	n := 0
+	for _, cells := range d.Columns {
+		n += len(cells)
+	}
+	all := make([]Cell, 0, n)
+	for oid, cells := range d.Columns {
+		start := len(all)
+		all = append(all, cells...)
+		d.Columns[oid] = all[start:len(all):len(all)]
+	}
+}
+
 // Varbind is one object of a recording or an answer.
 type Varbind struct {
 	OID   string // no leading dot

@@ -46,20 +46,43 @@ func newReading(p *mibs.Profile, sys mibs.System, data *Data) *reading {
 }
 
 func newTable(number int, t *mibs.Table, data *Data) table {
-	out := table{byIndex: map[string]*row{}}
+	most := 0
+	for _, col := range t.Columns {
+		most = max(most, len(data.Columns[col.OID]))
+	}
+	if most == 0 {
+		return table{}
+	}
+	// Mostly all columns have the same rows, and one piece of memory holds them.
+	out := table{byIndex: make(map[string]*row, most), rows: make([]*row, 0, most)}
+	rows, values := make([]row, most), make([]Value, most*len(t.Columns))
 	for c, col := range t.Columns {
-		makes := len(t.Rows) == 0 || slices.Contains(t.Rows, c)
+		if len(t.Rows) > 0 && !slices.Contains(t.Rows, c) {
+			continue
+		}
 		for _, cell := range data.Columns[col.OID] {
-			if out.byIndex[cell.Index] == nil && makes {
-				r := &row{table: number, index: cell.Index, values: make([]Value, len(t.Columns))}
-				out.byIndex[cell.Index] = r
-				out.rows = append(out.rows, r)
+			if out.byIndex[cell.Index] != nil {
+				continue
 			}
+			if len(rows) == 0 {
+				rows, values = make([]row, most), make([]Value, most*len(t.Columns))
+			}
+			r := &rows[0]
+			*r = row{table: number, index: cell.Index, values: values[:len(t.Columns):len(t.Columns)]}
+			rows, values = rows[1:], values[len(t.Columns):]
+			out.byIndex[cell.Index] = r
+			out.rows = append(out.rows, r)
 		}
 	}
 	for c, col := range t.Columns {
-		for _, cell := range data.Columns[col.OID] {
-			if r := out.byIndex[cell.Index]; r != nil {
+		for n, cell := range data.Columns[col.OID] {
+			var r *row
+			if n < len(out.rows) && out.rows[n].index == cell.Index {
+				r = out.rows[n]
+			} else {
+				r = out.byIndex[cell.Index]
+			}
+			if r != nil {
 				r.values[c] = cell.Value
 			}
 		}

@@ -33,8 +33,8 @@ type Parsed struct {
 	Claims     []snapshot.Claim
 	Links      []component.Link
 	Errors     []snapshot.Error
-	// Sources are the OIDs of the columns of the table that a component was made of.
-	Sources map[component.ID][]string
+	// Sources are the tables that components were made of.
+	Sources map[component.ID]*mibs.Table
 	Uses    []Use // only where asked for
 }
 
@@ -50,8 +50,8 @@ func Parse(device string, profiles []*mibs.Profile, sys mibs.System, data *Data,
 		opt.Limit = collectors.DefaultLimits().Components
 	}
 	b := &builder{
-		device: device, limit: opt.Limit, byID: map[component.ID]int{}, called: map[alias]int{},
-		out: &Parsed{Device: snapshot.Device{Name: device, Hostname: printable(sys.Name)}, Sources: map[component.ID][]string{}},
+		device: device, limit: opt.Limit, byID: map[component.ID]int{}, called: map[alias]int{}, linked: map[component.Link]bool{},
+		out: &Parsed{Device: snapshot.Device{Name: device, Hostname: printable(sys.Name)}, Sources: map[component.ID]*mibs.Table{}},
 	}
 	for i, p := range profiles {
 		e := newReading(p, sys, data)
@@ -85,7 +85,8 @@ type builder struct {
 	made   []*part
 	byID   map[component.ID]int
 	called map[alias]int // what other names lead to a component
-	later  []func()      // links and claims: when every component is there
+	linked map[component.Link]bool
+	later  []func() // links and claims: when every component is there
 }
 
 type alias struct{ kind, name string }
@@ -237,10 +238,8 @@ func (b *builder) one(e *reading, profile int, rule *mibs.Component, r *row) {
 		if !slices.Contains(r.made, number) {
 			r.made = append(r.made, number)
 		}
-		if b.out.Sources[b.made[number].c.ID] == nil {
-			for _, col := range e.p.Tables[r.table].Columns {
-				b.out.Sources[b.made[number].c.ID] = append(b.out.Sources[b.made[number].c.ID], col.OID)
-			}
+		if id := b.made[number].c.ID; b.out.Sources[id] == nil {
+			b.out.Sources[id] = &e.p.Tables[r.table]
 		}
 	}
 	b.later = append(b.later, func() { b.links(e, rule, r, number) })
@@ -469,13 +468,15 @@ func (b *builder) links(e *reading, rule *mibs.Component, r *row, number int) {
 }
 
 func (b *builder) link(l component.Link) {
-	if !slices.Contains(b.out.Links, l) {
+	if !b.linked[l] {
+		b.linked[l] = true
 		b.out.Links = append(b.out.Links, l)
 	}
 }
 
 // finish settles the components' states and the order of everything.
 func (b *builder) finish(data *Data) {
+	b.out.Components = make([]component.Component, 0, len(b.made))
 	for _, p := range b.made {
 		settle(&p.c, p.verdict)
 		b.out.Components = append(b.out.Components, p.c)

@@ -218,6 +218,7 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 // learn lays out how the device is read from now on, where nothing of what was walked is in doubt.
 func (s *session) learn(c *client, data *Data, beyond map[string]arcs) {
 	s.all, s.states = nil, nil
+	data.compact()
 	if len(data.Unread) > 0 || s.tuning.walks || len(s.tuning.noBulk) > 0 {
 		return
 	}
@@ -322,9 +323,13 @@ func (p *Parsed) keepUnread(last *Parsed, data *Data) {
 	}
 }
 
-func firstUnread(columns []string, data *Data) error {
-	for _, oid := range columns {
-		if err := data.Unread[oid]; err != nil {
+// firstUnread is why a column of a table could not be read; nil where all were, or where there is no table.
+func firstUnread(t *mibs.Table, data *Data) error {
+	if t == nil {
+		return nil
+	}
+	for _, c := range t.Columns {
+		if err := data.Unread[c.OID]; err != nil {
 			return err
 		}
 	}

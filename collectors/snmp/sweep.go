@@ -1,8 +1,11 @@
 package snmp
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
+	"unique"
 
 	"github.com/gosnmp/gosnmp"
 
@@ -13,19 +16,21 @@ import (
 // holds, that ask for what follows each OID and expect what followed it last time. Tables and scalars go together, and
 // what follows the last row of one table is mostly the first row of the next: nothing is asked for twice, and a row or an
 // object that was not there before cannot hide. Whatever is answered otherwise ends the sweep, and the device is walked.
+//
+// Devices of one make share theirs: it is text, and kept once.
 type sweep struct {
-	octets  []byte   // of all OIDs
-	ends    []uint32 // where in octets each ends
-	steps   []step
-	columns []string
-	scalars []string
-	cells   []cell // scalars that are cells of columns
+	shared unique.Handle[script]
+	script
 }
 
-// cell is where a scalar stands in a column.
-type cell struct {
-	scalar      string
-	column, row int32
+// script is a sweep's content, each a list in little-endian words of four octets or in lines.
+type script struct {
+	octets  string // of all OIDs
+	ends    string // where in octets each ends
+	steps   string // ask, want, column, row
+	columns string
+	scalars string
+	cells   string // scalars that are cells of columns: number, column, row
 }
 
 // step asks for what follows an OID. OIDs are numbers in the sweep's list.
@@ -33,13 +38,13 @@ type step struct {
 	ask uint32
 	// want is what must follow; of a check, the last of the objects and subtrees that must not.
 	want   uint32
-	column int32 // number in columns; aScalar; aCheck
-	row    int32 // number in the column, or in scalars
+	column uint32 // number in columns; aScalar; aCheck
+	row    uint32 // number in the column, or in scalars
 }
 
 const (
-	aScalar int32 = -1
-	aCheck  int32 = -2
+	aScalar uint32 = 1<<32 - 1
+	aCheck  uint32 = 1<<32 - 2
 )
 
 // How much is asked for at once, in octets of the answer: what an Ethernet frame holds to begin with, half of that after
@@ -49,44 +54,72 @@ const (
 	leastAnswer = 300
 )
 
-func (w *sweep) oid(n uint32) arcs {
+// word is number n of a list.
+func word(list string, n uint32) uint32 {
+	s := list[4*n : 4*n+4]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+}
+
+func (w *script) step(n int) step {
+	at := uint32(n) * 4
+	return step{word(w.steps, at), word(w.steps, at+1), word(w.steps, at+2), word(w.steps, at+3)}
+}
+
+func (w *script) oid(n uint32) string {
 	start := uint32(0)
 	if n > 0 {
-		start = w.ends[n-1]
+		start = word(w.ends, n-1)
 	}
-	return w.octets[start:w.ends[n]:w.ends[n]]
+	return w.octets[start:word(w.ends, n)]
 }
 
 // errOther is a device that has other objects than before.
 var errOther = errors.New("the device has other objects than before")
 
-// run reads what the sweep names into data, where all of it must be already. changed reports whether any value is another. After an
-// error, data holds some new values and some old.
-func (w *sweep) run(c *client, data *Data) (changed bool, err error) {
-	columns := make([][]Cell, len(w.columns))
-	for i, name := range w.columns {
-		columns[i] = data.Columns[name]
+// laid is a sweep laid over a device's data.
+type laid struct {
+	*script
+	data    *Data
+	columns [][]Cell
+	scalars []string
+}
+
+func lines(s string) []string {
+	if s == "" {
+		return nil
 	}
-	for at := 0; at < len(w.steps); {
-		asked, size, n := c.buffers.asked[:0], 0, at
-		for ; n < len(w.steps); n++ {
-			s := &w.steps[n]
-			if size += w.expected(s, columns, data); size > c.tuning.answer && n > at {
+	return strings.Split(s, "\n")
+}
+
+// run reads what the sweep names into data, where all of it must be already. changed reports whether any value is
+// another. After an error, data holds some new values and some old.
+func (w *sweep) run(c *client, data *Data) (changed bool, err error) {
+	l := laid{script: &w.script, data: data, scalars: lines(w.scalars)}
+	for _, name := range lines(w.columns) {
+		l.columns = append(l.columns, data.Columns[name])
+	}
+	steps := len(w.steps) / 16
+	for at := 0; at < steps; {
+		b, size, n := c.buffers, 0, at
+		b.asked, b.octets = b.asked[:0], b.octets[:0]
+		for ; n < steps; n++ {
+			s := w.step(n)
+			if size += l.expected(s); size > c.tuning.answer && n > at {
 				break
 			}
-			asked = append(asked, w.oid(s.ask))
+			start := len(b.octets)
+			b.octets = append(b.octets, w.oid(s.ask)...)
+			b.asked = append(b.asked, b.octets[start:])
 		}
-		c.buffers.asked = asked
-		vars, err := c.getNext(asked)
+		vars, err := c.getNext(b.asked)
 		var status *statusError
-		if errors.As(err, &status) && c.version == gosnmp.Version1 && status.status == gosnmp.NoSuchName && status.index == len(asked) && w.steps[n-1].column == aCheck {
+		if errors.As(err, &status) && c.version == gosnmp.Version1 && status.status == gosnmp.NoSuchName && status.index == len(b.asked) && w.step(n-1).column == aCheck {
 			// Version 1 says so at the end of the MIB: nothing is behind it.
 			if n--; n == at {
 				at++
 				continue
 			}
-			vars, err = c.getNext(asked[:n-at])
-			if err == nil {
+			if vars, err = c.getNext(b.asked[:n-at]); err == nil {
 				n++
 				vars = append(vars, bind{tag: byte(gosnmp.EndOfMibView)})
 			}
@@ -95,13 +128,13 @@ func (w *sweep) run(c *client, data *Data) (changed bool, err error) {
 			err = errOther
 		}
 		if err != nil {
-			if c.answered && len(asked) > 1 {
+			if c.answered && len(b.asked) > 1 {
 				c.tuning.answer /= 2
 			}
 			return changed, err
 		}
 		for i := range vars {
-			another, err := w.take(&w.steps[at+i], &vars[i], columns, data)
+			another, err := l.take(w.step(at+i), &vars[i])
 			if err != nil {
 				return changed, err
 			}
@@ -109,41 +142,41 @@ func (w *sweep) run(c *client, data *Data) (changed bool, err error) {
 		}
 		at = n
 	}
-	for _, x := range w.cells {
-		data.Scalars[x.scalar] = columns[x.column][x.row].Value
+	for n := uint32(0); n < uint32(len(w.cells)/4); n += 3 {
+		data.Scalars[l.scalars[word(w.cells, n)]] = l.columns[word(w.cells, n+1)][word(w.cells, n+2)].Value
 	}
 	return changed, nil
 }
 
 // expected is the size of a step's variable in the answer, about.
-func (w *sweep) expected(s *step, columns [][]Cell, data *Data) int {
+func (l *laid) expected(s step) int {
 	const around = 14 // lengths, tags, a number
 	switch s.column {
 	case aCheck:
-		return len(w.oid(s.ask)) + 2*around
+		return len(l.oid(s.ask)) + 2*around
 	case aScalar:
-		return len(w.oid(s.want)) + around + len(data.Scalars[w.scalars[s.row]].Text)
+		return len(l.oid(s.want)) + around + len(l.data.Scalars[l.scalars[s.row]].Text)
 	}
-	return len(w.oid(s.want)) + around + len(columns[s.column][s.row].Value.Text)
+	return len(l.oid(s.want)) + around + len(l.columns[s.column][s.row].Value.Text)
 }
 
 // take takes in one variable.
-func (w *sweep) take(s *step, v *bind, columns [][]Cell, data *Data) (changed bool, err error) {
-	want := w.oid(s.want)
+func (l *laid) take(s step, v *bind) (changed bool, err error) {
+	want := l.oid(s.want)
 	if s.column == aCheck {
-		if !v.ends() && (compareArcs(v.oid, want) <= 0 || v.oid.under(want)) {
+		if last := arcs(want); !v.ends() && (compareArcs(v.oid, last) <= 0 || v.oid.under(last)) {
 			return false, errOther
 		}
 		return false, nil
 	}
-	if v.ends() || string(v.oid) != string(want) {
+	if v.ends() || string(v.oid) != want {
 		return false, errOther
 	}
 	var before Value
 	if s.column == aScalar {
-		before = data.Scalars[w.scalars[s.row]]
+		before = l.data.Scalars[l.scalars[s.row]]
 	} else {
-		before = columns[s.column][s.row].Value
+		before = l.columns[s.column][s.row].Value
 	}
 	val := v.read(before)
 	switch {
@@ -152,9 +185,9 @@ func (w *sweep) take(s *step, v *bind, columns [][]Cell, data *Data) (changed bo
 	case !val.Known():
 		return false, errOther
 	case s.column == aScalar:
-		data.Scalars[w.scalars[s.row]] = val
+		l.data.Scalars[l.scalars[s.row]] = val
 	default:
-		columns[s.column][s.row].Value = val
+		l.columns[s.column][s.row].Value = val
 	}
 	return true, nil
 }
@@ -256,21 +289,21 @@ func (c *client) lookBehind(items []item, beyond map[string]arcs) bool {
 // newSweep lays out how to read the items again. beyond says what stands behind columns that were walked; nil for the end
 // of everything. It is nil where the items get into each other's way.
 func newSweep(items []item, data *Data, beyond map[string]arcs) *sweep {
-	w := &sweep{}
+	w := &layout{}
 	var open *gap
 	flush := func() {
 		if open != nil {
-			w.steps = append(w.steps, step{ask: w.number(open.ask), want: w.number(open.until), column: aCheck})
+			w.add(open.ask, open.until, aCheck, 0)
 		}
 		open = nil
 	}
 	// value adds the step to an object. Where it stands behind a gap, the way to it is the check of the gap.
-	value := func(ask, oid arcs, column, row int32) {
+	value := func(ask, oid arcs, column, row int) {
 		if open != nil && open.known && string(open.beyond) == string(oid) {
 			ask, open = open.ask, nil
 		}
 		flush()
-		w.steps = append(w.steps, step{ask: w.number(ask), want: w.number(oid), column: column, row: row})
+		w.add(ask, oid, uint32(column), uint32(row))
 	}
 	var in *item // the column that is or was under way
 	for n := range items {
@@ -289,13 +322,13 @@ func newSweep(items []item, data *Data, beyond map[string]arcs) *sweep {
 		switch {
 		case i.there && !i.column:
 			w.scalars = append(w.scalars, i.name)
-			value(before(i.oid), i.oid, aScalar, int32(len(w.scalars)-1))
+			value(before(i.oid), i.oid, int(aScalar), len(w.scalars)-1)
 		case i.there:
 			w.columns = append(w.columns, i.name)
 			last := i.oid
 			for row, c := range data.Columns[i.name] {
 				oid := appendIndex(i.oid, c.Index)
-				value(last, oid, int32(len(w.columns)-1), int32(row))
+				value(last, oid, len(w.columns)-1, row)
 				last = oid
 			}
 			if i.whole {
@@ -312,18 +345,51 @@ func newSweep(items []item, data *Data, beyond map[string]arcs) *sweep {
 		}
 	}
 	flush()
-	w.octets, w.ends, w.steps, w.columns, w.scalars = slices.Clip(w.octets), slices.Clip(w.ends), slices.Clip(w.steps), slices.Clip(w.columns), slices.Clip(w.scalars)
-	return w
+	shared := unique.Make(script{
+		octets: string(w.octets), ends: string(w.ends), steps: string(w.steps), cells: string(w.cells),
+		columns: strings.Join(w.columns, "\n"), scalars: strings.Join(w.scalars, "\n"),
+	})
+	return &sweep{shared, shared.Value()}
+}
+
+// layout is a sweep in the making.
+type layout struct {
+	octets, ends, steps, cells []byte
+	columns, scalars           []string
+	last                       [2]arcs // the OIDs that were listed last
+}
+
+func (w *layout) add(ask, want arcs, column, row uint32) {
+	for _, n := range [...]uint32{w.number(ask), w.number(want), column, row} {
+		w.steps = binary.LittleEndian.AppendUint32(w.steps, n)
+	}
+}
+
+// number puts an OID into the list, once where it was the last or the last but one.
+func (w *layout) number(oid arcs) uint32 {
+	next := uint32(len(w.ends) / 4)
+	for i, known := range w.last {
+		if known != nil && string(known) == string(oid) {
+			return next - 1 - uint32(i)
+		}
+	}
+	w.last[0], w.last[1] = oid, w.last[0]
+	w.octets = append(w.octets, oid...)
+	w.ends = binary.LittleEndian.AppendUint32(w.ends, uint32(len(w.octets)))
+	return next
 }
 
 // sameCell notes a scalar that is a cell of the last column.
-func (w *sweep) sameCell(scalar, column *item, data *Data) {
+func (w *layout) sameCell(scalar, column *item, data *Data) {
 	if !scalar.there {
 		return
 	}
 	for row, c := range data.Columns[column.name] {
 		if string(appendIndex(column.oid, c.Index)) == string(scalar.oid) {
-			w.cells = append(w.cells, cell{scalar.name, int32(len(w.columns) - 1), int32(row)})
+			w.scalars = append(w.scalars, scalar.name)
+			for _, n := range [...]int{len(w.scalars) - 1, len(w.columns) - 1, row} {
+				w.cells = binary.LittleEndian.AppendUint32(w.cells, uint32(n))
+			}
 		}
 	}
 }
@@ -339,18 +405,6 @@ type gap struct {
 // covers reports whether what is known to be empty reaches over the whole of a subtree.
 func (g *gap) covers(oid arcs) bool {
 	return g.known && (g.beyond == nil || compareArcs(g.beyond, oid) > 0 && !g.beyond.under(oid))
-}
-
-// number puts an OID into the list, once where it was the last or the last but one.
-func (w *sweep) number(oid arcs) uint32 {
-	for n := len(w.ends) - 1; n >= 0 && n >= len(w.ends)-2; n-- {
-		if string(w.oid(uint32(n))) == string(oid) {
-			return uint32(n)
-		}
-	}
-	w.octets = append(w.octets, oid...)
-	w.ends = append(w.ends, uint32(len(w.octets)))
-	return uint32(len(w.ends) - 1)
 }
 
 // before is an OID from which the next is the given one: its parent, or the instance that would come before it.
