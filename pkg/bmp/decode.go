@@ -95,7 +95,11 @@ type key struct {
 }
 
 // agreed is how the two sides of a session write their messages.
-type agreed struct{ in, out bgp.Options }
+type agreed struct {
+	in, out bgp.Options
+	// noIDs: the router leaves out the path ids that the session has. FRR does so in all that it monitors.
+	noIDs bool
+}
 
 // A Decoder reads the messages of one router, in the order in which they came.
 type Decoder struct {
@@ -188,6 +192,9 @@ func (d *Decoder) options(p *Peer) bgp.Options {
 		o = a.out
 	}
 	o.FourOctet, o.Monitored = !p.TwoOctet, true
+	if a.noIDs {
+		o.AddPath = 0
+	}
 	return o
 }
 
@@ -215,11 +222,50 @@ func (d *Decoder) update(kind bgp.MessageType, body []byte, o bgp.Options) error
 		return nil
 	}
 	u, err := d.d.Update(body, o)
+	if !readable(u, err) && (o.AddPath != 0 || d.peers[d.m.Peer.key()].noIDs) {
+		u, err = d.otherwise(body, o)
+	}
 	if err != nil {
 		return fmt.Errorf("route monitoring: UPDATE: %w", err)
 	}
 	d.m.Update = u
 	return nil
+}
+
+// otherwise reads an UPDATE that makes no sense with path ids without them, or the other way round, and remembers of the
+// peer which of the two does.
+func (d *Decoder) otherwise(body []byte, o bgp.Options) (*bgp.Update, error) {
+	k := d.m.Peer.key()
+	a := d.peers[k]
+	other := o
+	if other.AddPath = 0; o.AddPath == 0 {
+		if other.AddPath = a.in.AddPath; d.m.Peer.AdjOut {
+			other.AddPath = a.out.AddPath
+		}
+	}
+	u, err := d.d.Update(body, other)
+	if !readable(u, err) {
+		return d.d.Update(body, o)
+	}
+	a.noIDs = other.AddPath == 0
+	d.peers[k] = a
+	if a.noIDs {
+		d.m.Problems = append(d.m.Problems, "path ids left out although the session has them")
+	}
+	return u, nil
+}
+
+// readable reports whether all prefixes of an UPDATE could be read.
+func readable(u *bgp.Update, err error) bool {
+	if err != nil {
+		return false
+	}
+	for _, p := range u.Problems {
+		if p.Attribute == 14 || p.Attribute == 15 { // MP_REACH_NLRI, MP_UNREACH_NLRI
+			return false
+		}
+	}
+	return true
 }
 
 // The TLVs of version 4 route monitoring messages (draft-ietf-grow-bmp-tlv section 4.2).
