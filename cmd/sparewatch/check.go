@@ -12,12 +12,17 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type checkCmd struct {
 	Config string `help:"Configuration: a YAML file, or a folder of them." required:"" type:"path" placeholder:"FILE" env:"SPAREWATCH_CONFIG"`
 	Pin    bool   `help:"Ask the devices for their certificates, show them, and pin those that nothing vouches for."`
+	// Against compares what the topology is worth with what it was.
+	Against string `help:"An older configuration: say what gains or loses spares by the change, which single points of failure appear, and what can no longer carry its load. Exit 1 where something gets worse." type:"path" placeholder:"OLD"`
+	JSON    bool   `help:"Print one JSON object."`
+	All     bool   `help:"List everything, also what is fine."`
 }
 
 // loadConfig reads a configuration for the collectors that there are.
@@ -52,7 +57,13 @@ func (c *checkCmd) Run(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	p := stdout(false)
+	if c.Against != "" {
+		return c.against(cfg)
+	}
+	if c.JSON {
+		return c.designJSON(cfg)
+	}
+	p := stdout(c.All)
 	targets := 0
 	for _, d := range cfg.Devices {
 		targets += len(d.Targets)
@@ -78,6 +89,23 @@ func (c *checkCmd) Run(ctx context.Context) error {
 	}
 	if bad {
 		return answered(api.BadNews)
+	}
+	return nil
+}
+
+// designJSON prints what the topology says by itself as one JSON object.
+func (c *checkCmd) designJSON(cfg *config.Config) error {
+	report, err := app.Design(cfg, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := printJSON(report); err != nil {
+		return err
+	}
+	for i := range report.Findings {
+		if report.Findings[i].Rule == finding.FalseRedundancy {
+			return answered(api.BadNews)
+		}
 	}
 	return nil
 }

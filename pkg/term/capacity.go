@@ -2,6 +2,8 @@ package term
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/sparewatch/sparewatch/pkg/capacity"
@@ -146,6 +148,15 @@ func upTo(n int) string {
 	return "failure or pair of failures"
 }
 
+// percentUp is an availability with as many digits as tell it from 100 %.
+func percentUp(a float64) string {
+	digits := 3
+	if down := 1 - a; down > 0 {
+		digits = min(max(digits, int(math.Ceil(-math.Log10(down)))), 15)
+	}
+	return strconv.FormatFloat(100*a, 'f', digits, 64) + " %"
+}
+
 // expected prints what failure rates make of the services.
 func (p *Printer) expected(all []engine.Service) {
 	var rows [][]cell
@@ -154,7 +165,7 @@ func (p *Printer) expected(all []engine.Service) {
 		if x == nil {
 			continue
 		}
-		words := fmt.Sprintf("%.5f %%", 100*x.Availability)
+		words := percentUp(x.Availability)
 		note := ""
 		if x.Without > 0 {
 			words = "at most " + words

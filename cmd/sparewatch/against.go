@@ -1,0 +1,32 @@
+package main
+
+import (
+	"time"
+
+	"github.com/sparewatch/sparewatch/pkg/api"
+	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/config"
+)
+
+// against compares a checked configuration with an older one, for whoever reads a pull request.
+func (c *checkCmd) against(cfg *config.Config) error {
+	old, err := loadConfig(c.Against)
+	if err != nil {
+		return err
+	}
+	compared, err := app.Against(old, cfg, time.Now())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(compared)
+	} else {
+		p := stdout(c.All)
+		p.Comparison(compared)
+		err = p.Err()
+	}
+	if err == nil && compared.Worse {
+		return answered(api.BadNews)
+	}
+	return err
+}
