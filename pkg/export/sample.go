@@ -1,5 +1,7 @@
 package export
 
+import "time"
+
 // Family is what samples of one name have in common, in Prometheus' terms. It is made once and not changed.
 type Family struct {
 	Name   string // with its suffix: a counter's ends in _total
@@ -27,4 +29,16 @@ const MaxLabels = 6
 // Add returns. A value that is not known is NaN.
 type Sink interface {
 	Add(f *Family, value float64, labels ...string)
+}
+
+// Exemplar is one instance of what a counter counted, for those who want to see which.
+type Exemplar struct {
+	Label, Text string
+	At          time.Time
+}
+
+// ExemplarSink is a Sink that has a place for exemplars.
+type ExemplarSink interface {
+	Sink
+	AddWith(f *Family, value float64, e Exemplar, labels ...string)
 }

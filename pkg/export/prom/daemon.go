@@ -14,6 +14,8 @@ type Daemon struct {
 	Version string
 
 	Polls, PollsFailed, PollsLate uint64
+	LastFailed                    string        // the target of the last poll that failed
+	LastFailedAt                  time.Time     // and when
 	Evaluations                   uint64        // by the engine
 	Evaluating                    time.Duration // spent in them
 	LedgerEntries                 uint64        // in the ledger; 0: not known
@@ -74,7 +76,7 @@ func (s sink) daemon(v View) {
 	d := v.Daemon
 	s.gauge(buildInfo, 1, d.Version, runtime.Version())
 	s.counter(polls, float64(d.Polls))
-	s.counter(pollsFailed, float64(d.PollsFailed))
+	s.counterWith(pollsFailed, float64(d.PollsFailed), export.Exemplar{Label: "target", Text: d.LastFailed, At: d.LastFailedAt})
 	s.counter(pollsLate, float64(d.PollsLate))
 	s.counter(evaluations, float64(d.Evaluations))
 	s.counter(evaluating, d.Evaluating.Seconds())

@@ -110,6 +110,15 @@ func (s sink) counter(f *export.Family, value float64, labels ...string) {
 	s.to.Add(f, value, labels...)
 }
 
+// counterWith sends an exemplar too, where there is one and the sink has a place for it.
+func (s sink) counterWith(f *export.Family, value float64, e export.Exemplar) {
+	if with, ok := s.to.(export.ExemplarSink); ok && e.Text != "" {
+		with.AddWith(f, value, e)
+		return
+	}
+	s.to.Add(f, value)
+}
+
 // stateSet sends one sample a state, 1 for the present one. The state is the last label.
 func (s sink) stateSet(f *export.Family, now engine.State, labels ...string) {
 	var all [export.MaxLabels]string

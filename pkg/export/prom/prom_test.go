@@ -82,7 +82,7 @@ func rack() View {
 				}},
 		},
 		Daemon: Daemon{
-			Version: "test", Polls: 7, PollsFailed: 2, Evaluations: 5, Evaluating: 20 * time.Millisecond, LedgerEntries: 12,
+			Version: "test", Polls: 7, PollsFailed: 2, LastFailed: "snmp://10.0.9.1", LastFailedAt: noon, Evaluations: 5, Evaluating: 20 * time.Millisecond, LedgerEntries: 12,
 			Incidents: map[finding.Severity]int{finding.Error: 1},
 			Receivers: []Receiver{{Name: "pagerduty", Pending: 1, Delivered: 3, Failures: 2}},
 			Pushed:    &Pushed{Events: 7, Ignored: 2, Strangers: 1, Lost: 1, Standing: 12},

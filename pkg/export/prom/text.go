@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sparewatch/sparewatch/pkg/export"
 )
@@ -25,6 +26,14 @@ func newText(open bool) *text {
 
 // Add implements export.Sink. Samples of a family may come in pieces.
 func (t *text) Add(f *export.Family, value float64, labels ...string) {
+	t.AddWith(f, value, export.Exemplar{}, labels...)
+}
+
+// longestExemplar is how many characters the labels of an exemplar may have in OpenMetrics.
+const longestExemplar = 128
+
+// AddWith implements export.ExemplarSink. Only OpenMetrics has a place for exemplars.
+func (t *text) AddWith(f *export.Family, value float64, e export.Exemplar, labels ...string) {
 	b := t.families[f]
 	if b == nil {
 		b = &bytes.Buffer{}
@@ -43,6 +52,12 @@ func (t *text) Add(f *export.Family, value float64, labels ...string) {
 	}
 	line = append(line, ' ')
 	line = strconv.AppendFloat(line, value, 'g', -1, 64) // NaN, +Inf and -Inf are spelt as the formats want them
+	if t.open && e.Label != "" && utf8.RuneCountInString(e.Label+e.Text) <= longestExemplar {
+		line = append(line, " # {"+e.Label+`="`...)
+		line = appendLabel(line, e.Text)
+		line = append(line, `"} 1 `...)
+		line = strconv.AppendFloat(line, seconds(e.At), 'f', 3, 64)
+	}
 	line = append(line, '\n')
 	b.Write(line)
 	t.scratch = line
@@ -113,4 +128,4 @@ func (t *text) head(f *export.Family) string {
 	return "# HELP " + name + " " + help + "\n# TYPE " + name + " " + kind + "\n"
 }
 
-var _ export.Sink = (*text)(nil)
+var _ export.ExemplarSink = (*text)(nil)
