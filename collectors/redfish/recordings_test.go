@@ -113,16 +113,16 @@ func TestRecordings(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Skipf("no recordings of Redfish services in %s", dir)
 	}
-	read := 0
+	read, persons := 0, recorded(t)
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
 		t.Run(name, func(t *testing.T) {
-			want, known := recorded[name]
+			want, known := persons[name]
 			s, r := replayed(t, name)
 			snap := s.Poll(context.Background(), collectors.Full)
 			conformance.Check(t, s.target, snap)
 			if os.Getenv("SHOW") != "" {
-				fmt.Printf("%q: {\n\tdevice: %q,\n\tkinds: %q,\n\tother: %q,\n\tclaims: %q,\n},\n", name, summary(snap).device, summary(snap).kinds, summary(snap).other, summary(snap).claims)
+				fmt.Printf("%s\n  device: %s\n  kinds: %s\n  other: %s\n  claims: %s\n", name, summary(snap).device, summary(snap).kinds, summary(snap).other, summary(snap).claims)
 			}
 			if !known {
 				t.Skip("nobody has written down what this recording shows")
