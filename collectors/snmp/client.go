@@ -405,23 +405,28 @@ func (c *client) getBulk(oids []arcs, repetitions int) ([]bind, error) {
 	return c.ask(gosnmp.GetBulkRequest, 0, repetitions, oids)
 }
 
-// identify asks what the device is, and which subtrees it has, in one GETNEXT where the agent lets us.
+// atOnce is how many subtrees are asked for in one GETNEXT, so that the answer fits an Ethernet frame.
+const atOnce = 36
+
+// identify asks what the device is, and which subtrees it has.
 func (c *client) identify(present []string) (mibs.System, error) {
 	sys := mibs.System{Present: map[string]bool{}}
 	found := map[string]Varbind{}
 	asked := append([]string{parentOf(sysDescr), parentOf(sysObjectID), parentOf(sysName)}, present...)
-	err := c.next(asked, found, 0)
-	if errors.Is(err, errNoAnswer) && c.session.version == "" && !c.answered && c.ctx.Err() == nil {
-		// Nobody said which version: the first generation's agents know only the first.
-		c.version = gosnmp.Version1
-		if err = c.next(asked, found, 0); err == nil {
-			c.session.version = v1
-		} else {
-			c.version = gosnmp.Version2c
+	for some := range slices.Chunk(asked, atOnce) {
+		err := c.next(some, found, 0)
+		if errors.Is(err, errNoAnswer) && c.session.version == "" && !c.answered && c.ctx.Err() == nil {
+			// Nobody said which version: the first generation's agents know only the first.
+			c.version = gosnmp.Version1
+			if err = c.next(some, found, 0); err == nil {
+				c.session.version = v1
+			} else {
+				c.version = gosnmp.Version2c
+			}
 		}
-	}
-	if err != nil {
-		return sys, err
+		if err != nil {
+			return sys, err
+		}
 	}
 	for oid, to := range map[string]*string{sysDescr: &sys.Descr, sysObjectID: &sys.ObjectID, sysName: &sys.Name} {
 		if v := found[parentOf(oid)]; v.OID == oid {
