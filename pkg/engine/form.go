@@ -653,10 +653,14 @@ func (f *former) carried(p *proto) []component.ID {
 	if p.declared != nil && p.declared.Carries != "" {
 		return []component.ID{p.declared.Carries}
 	}
-	for _, c := range p.claims {
-		if c.Carries != "" {
-			return []component.ID{c.Carries}
+	var all []component.ID
+	for _, c := range p.claims { // several volumes may lie on the same drives
+		if c.Carries != "" && !slices.Contains(all, c.Carries) {
+			all = append(all, c.Carries)
 		}
+	}
+	if len(all) > 0 {
+		return all
 	}
 	switch {
 	case p.box != "":
