@@ -105,7 +105,7 @@ func (e *Engine) judgeGroup(t *top) {
 		v.Carries = g.carries[0]
 	}
 	if t.full == nil {
-		t.full = &full{overall: e.sparesFull(t.node, nil, max(designed, 0)+1)}
+		t.full = &full{overall: e.sparesFull(t.node, e.mayFailIn(t), max(designed, 0)+1)}
 	}
 	s0 := counted(t.full.overall, designed)
 	v.SparesFull = &s0
@@ -117,12 +117,13 @@ func (e *Engine) judgeGroup(t *top) {
 }
 
 func (e *Engine) verdictOn(t *top, v *Group, designed, s0 int) {
+	may := e.mayFailIn(t)
 	order := max(designed, 0) + 1
-	best := counted(e.spares(t.node, e.best, nil, order), max(designed, 0))
+	best := counted(e.spares(t.node, e.best, may, order), max(designed, 0))
 	state := stateOf(designed, s0, best)
 	v.State, v.Spares = state, &best
 	if e.doubts.has(t.node) {
-		worst := counted(e.spares(t.node, e.worst, nil, order), max(designed, 0))
+		worst := counted(e.spares(t.node, e.worst, may, order), max(designed, 0))
 		stateWorst := stateOf(designed, s0, worst)
 		var differ bool
 		if v.State, differ = bothWays(state, stateWorst); differ {
@@ -138,7 +139,7 @@ func (e *Engine) verdictOn(t *top, v *Group, designed, s0 int) {
 	if v.State != StateUnknown {
 		predicted := best
 		if e.omens.has(t.node) {
-			predicted = counted(e.spares(t.node, e.predicted, nil, order), max(designed, 0))
+			predicted = counted(e.spares(t.node, e.predicted, may, order), max(designed, 0))
 		}
 		v.Predicted = &predicted
 	}
@@ -186,6 +187,8 @@ func plural(k component.Kind) string {
 		return "switches"
 	case component.BGPSession:
 		return "sessions"
+	case component.Path:
+		return "ways"
 	case component.ATS, component.UPS:
 		return string(k) + "es"
 	}

@@ -74,6 +74,11 @@ var defaultSeverity = map[finding.Rule][5]finding.Severity{
 	finding.OnBattery:          {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Error},
 	finding.WrongCabling:       {finding.Error, finding.Warning, finding.Warning, finding.Warning, finding.Warning},
 	finding.ClaimMismatch:      {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},
+	finding.SessionDown:        {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Warning},
+	finding.SessionSilent:      {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Warning},
+	finding.SessionFlapping:    {finding.Warning, finding.Warning, finding.Warning, finding.Info, finding.Warning},
+	finding.PrefixesLow:        {finding.Warning, finding.Warning, finding.Warning, finding.Info, finding.Warning},
+	finding.PrefixLimit:        {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Info},
 	finding.BlindSpot:          {finding.Info, finding.Info, finding.Info, finding.Info, finding.Info},
 }
 
@@ -97,4 +102,5 @@ var pages = map[finding.Rule]bool{
 	finding.RedundancyLost: true, finding.RedundancyDegraded: true, finding.Insufficient: true, finding.ProviderLost: true,
 	finding.InputLost: true, finding.ComponentFailed: true, finding.ComponentPredicted: true, finding.OnBattery: true,
 	finding.CertificateChanged: true, finding.WrongCabling: true,
+	finding.SessionDown: true, finding.SessionSilent: true, finding.SessionFlapping: true, finding.PrefixesLow: true, finding.PrefixLimit: true,
 }

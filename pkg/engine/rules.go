@@ -53,8 +53,14 @@ func (e *Engine) explain(n redundancy.Node) chain {
 			return e.explainLost(at, c)
 		case e.best.Failed(at):
 			c.causes = append(c.causes, finding.Cause{ID: id, Why: e.whyFailed(at)})
+			if next := e.brokenNeed(at); next >= 0 && follows(id.Kind()) {
+				at = next
+				continue
+			}
 			r := e.rootAbove(at)
 			switch {
+			case id.Kind() == component.BGPSession:
+				c.key = e.sessionKey(at)
 			case provides[id.Kind()] && r != at:
 				c.causes = append(c.causes, finding.Cause{ID: e.graph.ID(r), Why: e.whyFailed(r)})
 				c.key, c.waits = finding.KeyOf(finding.ProviderLost, e.graph.ID(r)), e.witnessesOf(r)
@@ -251,6 +257,9 @@ func claimWords(c snapshot.Claim) string {
 	if c.State == snapshot.ClaimNone {
 		text = "the device itself says"
 	}
+	if c.Kind == component.Path {
+		return c.Why
+	}
 	if c.Why != "" {
 		text += " (" + c.Why + ")"
 	}
@@ -259,6 +268,9 @@ func claimWords(c snapshot.Claim) string {
 
 // groupName names a group for people: "supplies of srv-101", "supplies (gpu) of srv-101".
 func groupName(v *Group) string {
+	if v.Kind == component.Path {
+		return "ways to " + strings.TrimPrefix(v.ID.Local(), string(component.Path)+"-")
+	}
 	words := plural(v.Kind)
 	if q := strings.TrimPrefix(v.ID.Local(), string(v.Kind)); q != "" && q != v.ID.Local() {
 		words += " (" + strings.TrimLeft(q, "-") + ")"
@@ -384,6 +396,9 @@ func (e *Engine) falseRedundancy(t *top, v *Group) (stand, bool) {
 		return stand{}, false
 	}
 	if *v.SparesFull >= v.Designed-v.Needed {
+		if n, ok := e.router(t.form); ok {
+			return e.behindOneRouter(v, n), true
+		}
 		return e.behindOneController(t, v)
 	}
 	if t.falsely != nil {
@@ -391,7 +406,7 @@ func (e *Engine) falseRedundancy(t *top, v *Group) (stand, bool) {
 	}
 	s := stand{f: finding.Finding{Key: finding.KeyOf(finding.FalseRedundancy, v.ID), Rule: finding.FalseRedundancy, Subject: v.ID}}
 	s.assumed = v.Basis == Assumed
-	set := e.nearestShared(t.node, *v.SparesFull+1)
+	set := e.nearestShared(t, *v.SparesFull+1)
 	for _, n := range set {
 		s.f.Causes = append(s.f.Causes, finding.Cause{ID: e.graph.ID(n), Why: "shared by members"})
 		s.f.Evidence = append(s.f.Evidence, e.waysTo(v, n)...)
@@ -440,8 +455,9 @@ func idsOf(e *Engine, nodes []redundancy.Node) []component.ID {
 }
 
 // nearestShared is the smallest cut set, with nothing failed, that is nearest to the group: where it can be mended.
-func (e *Engine) nearestShared(n redundancy.Node, order int) []redundancy.Node {
-	cuts := e.solver.MinCuts(redundancy.Question{Top: n, Failed: e.isHold, Order: order, Budget: e.opt.Budget})
+func (e *Engine) nearestShared(t *top, order int) []redundancy.Node {
+	n := t.node
+	cuts := e.solver.MinCuts(redundancy.Question{Top: n, Failed: e.isHold, MayFail: e.mayFailIn(t), Order: order, Budget: e.opt.Budget})
 	level := e.levels(n)
 	var best []redundancy.Node
 	far := func(set []redundancy.Node) int {

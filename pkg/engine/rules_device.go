@@ -48,6 +48,9 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 	if !ok {
 		return nil
 	}
+	if p.Kind == component.BGPSession {
+		return e.sessionFindings(p, view)
+	}
 	if p.Predicted && p.Attributes[component.OnBattery] != "true" {
 		found = append(found, stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,
 			Summary:  fmt.Sprintf("%s says that it will fail", name(p.ID)),

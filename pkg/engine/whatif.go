@@ -276,7 +276,7 @@ func (e *Engine) verdictNow(i int32) Verdict {
 	}
 	designed := t.form.designed - t.form.needed
 	if t.full == nil {
-		t.full = &full{overall: e.sparesFull(t.node, nil, max(designed, 0)+1)}
+		t.full = &full{overall: e.sparesFull(t.node, e.mayFailIn(t), max(designed, 0)+1)}
 	}
 	var g Group
 	e.verdictOn(t, &g, designed, counted(t.full.overall, designed))

@@ -131,14 +131,18 @@ func (v *View) established(x *SessionView, c *component.Component) {
 	switch {
 	case x.Empty:
 		c.Condition, c.Why = component.Failed, fmt.Sprintf("established without any prefix; it usually has %d", x.Usual)
+		c.Attributes[component.Trouble] = component.TroubleSilent
 	case x.Low:
 		c.Condition, c.Why = component.Impaired, fmt.Sprintf("established with %d prefixes; it usually has %d", x.Count, x.Usual)
+		c.Attributes[component.Trouble] = component.TroubleLow
 	case x.Flapping:
 		c.Condition, c.Predicted, c.Why = component.Impaired, true, fmt.Sprintf("flaps: %d times in the last hour", x.FlapsHour)
+		c.Attributes[component.Trouble] = component.TroubleFlapping
 	case x.BFD == "down":
 		c.Condition, c.Predicted, c.Why = component.Impaired, true, "established, and BFD is down"
 	case x.Limit > 0 && x.Count*10 >= x.Limit*9:
 		c.Predicted, c.Why = true, fmt.Sprintf("%d prefixes of %d that the router takes: beyond that it closes the session", x.Count, x.Limit)
+		c.Attributes[component.Trouble] = component.TroubleLimit
 	}
 }
 
