@@ -405,6 +405,16 @@ func (c *client) getBulk(oids []arcs, repetitions int) ([]bind, error) {
 	return c.ask(gosnmp.GetBulkRequest, 0, repetitions, oids)
 }
 
+// there asks the least that can be asked; an agent that refuses to say is there too.
+func (c *client) there() error {
+	_, err := c.get([]arcs{parseArcs(sysObjectID)})
+	var status *statusError
+	if errors.As(err, &status) {
+		return nil
+	}
+	return err
+}
+
 // atOnce is how many subtrees are asked for in one GETNEXT, so that the answer fits an Ethernet frame.
 const atOnce = 36
 

@@ -28,18 +28,24 @@ func NewData() *Data {
 	return &Data{Scalars: map[string]Value{}, Columns: map[string][]Cell{}, Unread: map[string]error{}}
 }
 
-// compact puts all cells into one piece of memory: they are kept for as long as the device is polled.
+// compact puts all cells into one piece of memory, and forgets the columns that the device does not have: the data is kept
+// for as long as the device is polled.
 func (d *Data) compact() {
-	n := 0
+	n, columns := 0, 0
 	for _, cells := range d.Columns {
-		n += len(cells)
+		if n += len(cells); len(cells) > 0 {
+			columns++
+		}
 	}
-	all := make([]Cell, 0, n)
+	all, kept := make([]Cell, 0, n), make(map[string][]Cell, columns)
 	for oid, cells := range d.Columns {
-		start := len(all)
-		all = append(all, cells...)
-		d.Columns[oid] = all[start:len(all):len(all)]
+		if len(cells) > 0 {
+			start := len(all)
+			all = append(all, cells...)
+			kept[oid] = all[start:len(all):len(all)]
+		}
 	}
+	d.Columns = kept
 }
 
 // Varbind is one object of a recording or an answer.

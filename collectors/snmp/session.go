@@ -147,7 +147,7 @@ func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapsho
 	if w := s.sweepFor(full); w != nil {
 		changed, err := w.run(c, s.data)
 		switch {
-		case err == nil && (!full || s.same()):
+		case err == nil && s.same():
 			s.finish(c, s.data, changed, snap)
 			return nil
 		case err != nil && !c.answered:
@@ -164,6 +164,11 @@ func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapsho
 	data := &Data{Scalars: maps.Clone(s.data.Scalars), Columns: maps.Clone(s.data.Columns), Unread: map[string]error{}}
 	if _, err := s.read(c, data, true); err != nil {
 		return err
+	}
+	if !c.answered { // nothing of it can change: is it there?
+		if err := c.there(); err != nil {
+			return err
+		}
 	}
 	if changedRows(s.data, data) {
 		return s.full(c, snap)
@@ -222,20 +227,23 @@ func (s *session) learn(c *client, data *Data, beyond map[string]arcs) {
 	if len(data.Unread) > 0 || s.tuning.walks || len(s.tuning.noBulk) > 0 {
 		return
 	}
-	s.states = newSweep(wants(s.profiles, data, true), data, beyond)
 	for oid, said := range map[string]string{sysDescr: s.sys.Descr, sysObjectID: s.sys.ObjectID, sysName: s.sys.Name} {
 		if said != "" && !data.Scalars[oid].Known() {
 			data.Scalars[oid] = StringValue(said)
 		}
 	}
-	items := wants(append([]*mibs.Profile{&systemGroup}, s.profiles...), data, false)
+	known := append([]*mibs.Profile{&systemGroup}, s.profiles...)
+	if s.states = newSweep(wants(known, data, true), data, beyond); s.states != nil && s.states.steps == "" {
+		s.states = nil
+	}
+	items := wants(known, data, false)
 	if c.lookBehind(items, beyond) {
 		s.all = newSweep(items, data, beyond)
 	}
 }
 
-// systemGroup are the objects by which a device is known again.
-var systemGroup = mibs.Profile{Scalars: []mibs.Object{{Name: "sysDescr", OID: sysDescr}, {Name: "sysObjectID", OID: sysObjectID}, {Name: "sysName", OID: sysName}}}
+// systemGroup are the objects by which a device is known again; one of them by every poll.
+var systemGroup = mibs.Profile{Scalars: []mibs.Object{{Name: "sysDescr", OID: sysDescr}, {Name: "sysObjectID", OID: sysObjectID, Fast: true}, {Name: "sysName", OID: sysName}}}
 
 // finish turns what was read into the snapshot; where no value changed, it says the same as before. Parts of columns
 // that could not be read keep their place, unknown.

@@ -181,6 +181,30 @@ func TestSweepOfAnotherDevice(t *testing.T) {
 	}
 }
 
+// TestSilenceOfAnUnknownDevice: a device of which nothing is read is asked all the same whether it is there.
+func TestSilenceOfAnUnknownDevice(t *testing.T) {
+	r := rack{objects: lab.NewObjects(nil)}
+	r.agent = &lab.Agent{Objects: r.objects}
+	r.text("1.3.6.1.2.1.1.1.0", "Acme")
+	r.objects.Set(mustOID("1.3.6.1.2.1.1.2.0"), recording.OIDValue(mustOID("1.3.6.1.4.1.99999.1")))
+	s := open(t, serve(t, r.agent), "2c")
+	for _, scope := range []collectors.Scope{collectors.Full, collectors.Fast} {
+		if sn := s.Poll(context.Background(), scope); !sn.Reachable || len(sn.Errors) == 0 {
+			t.Fatalf("reachable %v, errors %+v", sn.Reachable, sn.Errors)
+		}
+	}
+	r.gone("1.3.6.1.2.1.1.2.0")
+	if sn := s.Poll(context.Background(), collectors.Fast); !sn.Reachable {
+		t.Errorf("it answers, if only that it has no such thing: %+v", sn.Errors)
+	}
+	r.agent.Inject(lab.SNMPFaults{Silent: true})
+	for _, scope := range []collectors.Scope{collectors.Fast, collectors.Full} {
+		if sn := s.Poll(context.Background(), scope); sn.Reachable {
+			t.Error("nobody answers, and it is called reachable")
+		}
+	}
+}
+
 // TestSweepOfSmallAnswers: an agent whose answers hold little is asked for less, and stays so.
 func TestSweepOfSmallAnswers(t *testing.T) {
 	r := newRack(24)

@@ -173,9 +173,8 @@ type column struct {
 
 // alive asks the least that can be asked, to tell an agent that has stopped from one that was asked too much.
 func (r *reader) alive() bool {
-	_, err := r.c.get([]arcs{parseArcs(sysObjectID)})
-	var status *statusError
-	if err == nil || errors.As(err, &status) {
+	err := r.c.there()
+	if err == nil {
 		return true
 	}
 	r.fatal = err

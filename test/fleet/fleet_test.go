@@ -117,9 +117,6 @@ func TestBenchFleet(t *testing.T) {
 	d := startDaemon(t, binary, sim, interval)
 	t.Logf("%d devices (%s), read every %s; daemon and simulator on the same %s processors; the page came %s after the start",
 		sim.devices, kind, interval, processors(), d.up.Round(time.Millisecond))
-	if profile := os.Getenv("FLEET_PROFILE"); profile != "" {
-		t.Logf("profile: %s", profile)
-	}
 	start, before := time.Now(), d.sample(t, sim)
 	t.Logf("%-14s %9s %9s %9s %9s %8s %7s %7s %9s %9s", "", "daemon", "simulator", "daemon", "daemon", "", "", "", "", "")
 	t.Logf("%-14s %9s %9s %9s %9s %8s %7s %7s %9s %9s", "interval", "CPU", "CPU", "RSS", "peak", "polls", "failed", "late", "findings", "/metrics")

@@ -116,7 +116,7 @@ func rackPDU() product {
 	l.system("APC Web/SNMP Management Card", 1, 3, 6, 1, 4, 1, 318, 1, 3, 4, 6)
 	l.row(r+".2.1", "1", map[int]any{6: "v6.8.0", 8: "AP8853", 9: ""})
 	l.row(r+".4.2.1", "1", map[int]any{7: 1, 9: 32})
-	l.row(r+".4.3.1", "1", map[int]any{2: 1, 3: "pdu", 4: 2, 5: 187, 12: 1, 13: 1, 14: 3})
+	l.row(r+".4.3.1", "1", map[int]any{2: 1, 3: "pdu", 4: 2, 5: 187, 12: 1, 13: 1, 14: 1})
 	l.row(r+".6.3.1", "1", map[int]any{2: 1, 3: 1, 4: 2, 5: 81, 6: 231})
 	for b := 1; b <= 2; b++ {
 		l.row(r+".8.2.1", fmt.Sprint(b), map[int]any{4: 1, 5: 16})
