@@ -100,6 +100,7 @@ func parse(m machine) parsed {
 	}
 	host := b.host(m)
 	b.describe(m)
+	b.enclosed(m.identity)
 	b.settle()
 	components := b.components()
 	claims := b.claims(m, components)
@@ -710,6 +711,18 @@ func (b *builder) describe(m machine) {
 		}
 		if f.watts > 0 {
 			p.Rating = &component.Rating{Watts: f.watts}
+		}
+	}
+}
+
+// enclosed notes on the supplies of a machine that shares its chassis which chassis that is.
+func (b *builder) enclosed(id identity) {
+	if id.chassisSerial == "" || id.chassisSerial == id.serial {
+		return
+	}
+	for _, p := range b.parts {
+		if p.Kind == component.PSU {
+			p.Attributes[component.EnclosureSerial] = id.chassisSerial
 		}
 	}
 }

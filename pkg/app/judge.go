@@ -86,9 +86,10 @@ func (j *judge) build(c *config.Config) error {
 
 func newStore(c *config.Config) *state.Store {
 	var list []state.Target
+	named := engine.Named(&c.Model)
 	for _, d := range c.Devices {
 		for _, t := range d.Targets {
-			list = append(list, state.Target{URL: t.URL, Device: d.Name, Interval: d.States})
+			list = append(list, state.Target{URL: t.URL, Device: d.Name, Interval: d.States, Named: named[d.Name]})
 		}
 	}
 	return state.New(list)
@@ -268,6 +269,18 @@ func (j *judge) take(sn *snapshot.Snapshot) {
 		}
 	}
 	j.engine.Update(j.store.Device(device))
+	j.touched()
+}
+
+// touched gives the engine the views that changed with those of other devices, and takes those from it that are gone.
+func (j *judge) touched() {
+	for _, name := range j.store.Touched() {
+		if view := j.store.Device(name); view != nil {
+			j.engine.Update(view)
+		} else {
+			j.engine.Forget(name)
+		}
+	}
 }
 
 // say logs that a target no longer answers, or does so again.
@@ -303,6 +316,9 @@ func (j *judge) look(ctx context.Context) {
 	for _, q := range questions {
 		j.log.Debug("a device is asked now", "device", q.Device, "why", q.Why)
 		j.app.poller.Ask(q.Device, q.Why)
+		for _, name := range j.store.Asked(q.Device) {
+			j.app.poller.Ask(name, q.Why)
+		}
 	}
 	j.tell(ctx, now)
 	for _, name := range j.store.Dirty() {

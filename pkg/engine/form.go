@@ -84,6 +84,17 @@ func declarations(m *topology.Model) map[string]*declaration {
 	return by
 }
 
+// Named are the devices that a model speaks of.
+func Named(m *topology.Model) map[string]bool {
+	named := map[string]bool{}
+	for name, d := range declarations(m) {
+		if len(d.parts)+len(d.groups) > 0 {
+			named[name] = true
+		}
+	}
+	return named
+}
+
 func eachLeaf(n topology.Need, f func(component.ID)) {
 	if n.ID != "" {
 		f(n.ID)
@@ -159,11 +170,17 @@ func (f *former) gatherParts() {
 func unlisted(view *state.Device, d *declaration) []component.ID {
 	var ids []component.ID
 	for _, id := range d.parts {
-		if findPart(view, id) == nil {
+		if findPart(view, id) == nil && !elsewhere(view, id) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// elsewhere reports whether a part that the model names here is another device's: its enclosure's, or all of the device
+// is another one.
+func elsewhere(view *state.Device, id component.ID) bool {
+	return view != nil && (view.Moved[id] != "" || view.Into != "")
 }
 
 // findPart finds a part by its id or by an alias of its kind.
@@ -297,6 +314,8 @@ func (f *former) resolved(ids []component.ID) []component.ID {
 		real[i] = id
 		if p := findPart(f.view, id); p != nil {
 			real[i] = p.ID
+		} else if f.view != nil && f.view.Moved[id] != "" {
+			real[i] = f.view.Moved[id]
 		}
 	}
 	slices.Sort(real)
@@ -668,6 +687,12 @@ func (f *former) carried(p *proto) []component.ID {
 	case f.site:
 		return nil
 	}
+	if f.view != nil && f.view.Made { // nobody's but that of the machines in it
+		return slices.Clone(f.view.Carries)
+	}
+	if f.view != nil && len(f.view.Carries) > 0 {
+		return union(f.mains(), f.view.Carries)
+	}
 	return f.mains()
 }
 
@@ -706,7 +731,7 @@ func (f *former) links(formed []form) []component.Link {
 		if id.Kind() != component.Volume && !lone {
 			continue
 		}
-		for _, main := range f.mains() {
+		for _, main := range f.carried(&proto{}) {
 			links = append(links, component.Link{From: id, To: main, Kind: component.Contains})
 		}
 	}

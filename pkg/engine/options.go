@@ -74,6 +74,7 @@ var defaultSeverity = map[finding.Rule][5]finding.Severity{
 	finding.OnBattery:          {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Error},
 	finding.WrongCabling:       {finding.Error, finding.Warning, finding.Warning, finding.Warning, finding.Warning},
 	finding.ClaimMismatch:      {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},
+	finding.SourceMismatch:     {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Warning},
 	finding.SessionDown:        {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Warning},
 	finding.SessionSilent:      {finding.Error, finding.Error, finding.Warning, finding.Warning, finding.Warning},
 	finding.SessionFlapping:    {finding.Warning, finding.Warning, finding.Warning, finding.Info, finding.Warning},

@@ -232,6 +232,7 @@ func (e *Engine) addCauses(s *stand, t *top, v *Group) {
 		s.f.Causes = append(s.f.Causes, c.causes...)
 		if p := e.part(n); p != nil {
 			s.f.Evidence = append(s.f.Evidence, says(p))
+			s.f.Evidence = append(s.f.Evidence, logged(p)...)
 			s.f.Since = later(s.f.Since, p.BadSince)
 		}
 		if c.key != "" && (s.f.Under == "" || strings.HasPrefix(string(c.key), string(finding.ProviderLost))) {

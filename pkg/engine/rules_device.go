@@ -55,9 +55,12 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 		found = append(found, stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,
 			Summary:  fmt.Sprintf("%s says that it will fail", name(p.ID)),
 			Causes:   []finding.Cause{{ID: p.ID, Why: "predicts its failure"}},
-			Evidence: []string{says(p)},
+			Evidence: append([]string{says(p)}, logged(p)...),
 			Remedy:   fmt.Sprintf("Order a replacement for %s and swap it before it fails.", name(p.ID)),
 		}})
+	}
+	if p.Disagrees && !p.Silent {
+		found = append(found, sourceMismatch(p))
 	}
 	if p.Kind == component.UPS && (p.Attributes[component.OnBattery] == "true" || p.Attributes[component.Bypass] == "true") {
 		found = append(found, e.onBattery(p, n))
@@ -70,6 +73,46 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 	return found
 }
 
+// sourceMismatch is the finding on a part of which two targets say what cannot both be. The worse is believed.
+func sourceMismatch(p *state.Part) stand {
+	s := stand{f: finding.Finding{Key: finding.KeyOf(finding.SourceMismatch, p.ID), Rule: finding.SourceMismatch, Subject: p.ID,
+		Causes: []finding.Cause{{ID: p.ID, Why: "two words on one thing"}},
+		Remedy: fmt.Sprintf("Look at %s itself: its lamp, its cord, its place. The worse word is believed until they agree; if one of them is wrong for good, update the device's firmware, or leave that URL out.", name(p.ID)),
+	}}
+	var words []string
+	for _, w := range p.Words {
+		said := statusWords(w.Status)
+		words = append(words, fmt.Sprintf("%s says %s", protocolOf(w.Source), said))
+		line := fmt.Sprintf("%s: %s", w.Source, said)
+		if w.Why != "" {
+			line += fmt.Sprintf(" (%s)", w.Why)
+		}
+		s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s, since %s, said %s", line, w.Since.UTC().Format("15:04:05"), w.At.UTC().Format("15:04:05")))
+		s.f.Since = later(s.f.Since, w.Since)
+	}
+	s.f.Summary = fmt.Sprintf("%s: %s", name(p.ID), strings.Join(slices.Compact(words), ", "))
+	return s
+}
+
+func protocolOf(url string) string {
+	scheme, _, _ := strings.Cut(url, "://")
+	return scheme
+}
+
+// statusWords is a status in a few words.
+func statusWords(s component.Status) string {
+	text := s.Condition.String()
+	for _, f := range []struct {
+		on   bool
+		word string
+	}{{s.InputLost, "no input"}, {s.Rebuilding, "rebuilding"}} {
+		if f.on {
+			text += ", " + f.word
+		}
+	}
+	return text
+}
+
 // idle are the kinds of which many are unused: their failure is of interest only where something leans on them.
 var idle = map[component.Kind]bool{component.Port: true, component.NIC: true, component.Sensor: true, component.BGPSession: true}
 
@@ -78,7 +121,7 @@ func (e *Engine) failedPart(p *state.Part, view *state.Device) stand {
 	s := stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentFailed, p.ID), Rule: finding.ComponentFailed, Subject: p.ID,
 		Summary:  fmt.Sprintf("%s %s", name(p.ID), shortly(why)),
 		Causes:   []finding.Cause{{ID: p.ID, Why: why}},
-		Evidence: []string{says(p)},
+		Evidence: append([]string{says(p)}, logged(p)...),
 		Remedy:   repair(p),
 		Since:    p.BadSince,
 	}}
@@ -317,7 +360,7 @@ func (e *Engine) inputLost(n redundancy.Node) stand {
 	s := stand{waits: []redundancy.Node{n}, f: finding.Finding{Key: inputLostKey(id), Rule: finding.InputLost, Subject: id, Since: e.blame.since[id]}}
 	p := e.part(n)
 	if p != nil {
-		s.f.Evidence = append(s.f.Evidence, says(p))
+		s.f.Evidence = append(append(s.f.Evidence, says(p)), logged(p)...)
 	}
 	s.f.Causes = []finding.Cause{{ID: id, Why: "has no input: its cord, or the supply"}}
 	s.f.Summary = fmt.Sprintf("%s has no input: its cord, or the supply", name(id))

@@ -24,6 +24,7 @@ const (
 	ComponentPredicted Rule = "component-predicted" // a part says that it will fail
 	OnBattery          Rule = "on-battery"          // a UPS carries its load from the battery or unprotected
 	ClaimMismatch      Rule = "claim-mismatch"      // the device's own word disagrees with what is seen
+	SourceMismatch     Rule = "source-mismatch"     // two ways to one device say different things of a part
 	WrongCabling       Rule = "wrong-cabling"       // what is observed contradicts the declared cables
 	BlindSpot          Rule = "blind-spot"          // the model leans on it and nobody observes it
 	TargetSilent       Rule = "target-silent"       // a target does not answer
@@ -43,7 +44,7 @@ const (
 // Rules lists all built-in rules in the order above.
 func Rules() []Rule {
 	return []Rule{RedundancyLost, RedundancyDegraded, Insufficient, FalseRedundancy, ProviderLost, InputLost, ComponentFailed,
-		ComponentPredicted, OnBattery, ClaimMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, ExportLoss,
+		ComponentPredicted, OnBattery, ClaimMismatch, SourceMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, ExportLoss,
 		SessionDown, SessionSilent, SessionFlapping, PrefixesLow, PrefixLimit}
 }
 

@@ -23,6 +23,11 @@ type Part struct {
 	Silent bool
 	// Others are what other targets of the same device say where they disagree: source URL to status.
 	Others map[string]component.Status
+	// Words are what each target says of the part, where several do; in the order of the targets.
+	Words []Word
+	// Disagrees is true where two targets that both looked since the other's word last changed do not agree whether the
+	// part can be counted on, or whether it is there.
+	Disagrees bool
 	// Worked is when the part was last seen available, over restarts too; zero: never.
 	Worked time.Time
 	// WasThere is true where the part was ever seen in its place, working or not, over restarts too.
@@ -34,9 +39,26 @@ type Part struct {
 	Kept bool
 }
 
+// Word is what one target says of a part.
+type Word struct {
+	Source string
+	At     time.Time
+	Since  time.Time // when it last changed
+	Status component.Status
+	Why    string
+}
+
 // Device is the merged view of one device. It is immutable.
 type Device struct {
-	Name     string
+	Name string
+	// Into is the device that this one was found to be; it then has no parts of its own.
+	Into string
+	// Moved are parts that the device's targets list and that are an enclosure's: own id to the enclosure's.
+	Moved map[component.ID]component.ID
+	// Carries are the machines that the device's supplies hold up beside it itself: those in an enclosure. Made is true
+	// for a device that nobody configured: an enclosure that only shows in its machines.
+	Carries  []component.ID
+	Made     bool
 	Identity snapshot.Device
 	Parts    []Part // sorted by id
 	Claims   []snapshot.Claim
@@ -72,6 +94,7 @@ type Target struct {
 	Took     time.Duration
 	Missed   int  // polls without an answer since LastGood
 	Silent   bool // three missed polls, or five minutes
+	Named    bool // the model names the device or a part of it
 	Errors   []snapshot.Error
 }
 

@@ -18,9 +18,12 @@ const (
 
 // Store keeps the last word of every target. It is owned by one goroutine.
 type Store struct {
-	targets map[targetKey]*target
-	devices map[string]*device
-	started time.Time
+	targets   map[targetKey]*target
+	devices   map[string]*device
+	started   time.Time
+	byKey     map[string]map[*device]bool // what devices may have in common; see unite.go
+	touched   map[string]bool
+	leftovers map[string]Seen // what was remembered of devices that are made up when they are found
 }
 
 type targetKey struct{ device, url string }
@@ -41,10 +44,12 @@ type target struct {
 type word struct {
 	component.Component
 	at     time.Time
+	since  time.Time       // when its status last changed
 	poll   int             // number of the poll that gave it
 	errors map[string]bool // what that poll could not read
 	silent bool
-	gone   bool // a later, complete poll no longer listed it
+	serial string // its own, also where a part that failed no longer tells it
+	gone   bool   // a later, complete poll no longer listed it
 }
 
 // device is one device with its targets in the order of the configuration.
@@ -54,11 +59,13 @@ type device struct {
 	seen    Seen
 	dirty   bool    // seen changed
 	view    *Device // nil: to be made
+	ties
 }
 
-// New makes a store for these targets; only URL, Device and Interval are read.
+// New makes a store for these targets; only URL, Device, Interval and Named are read.
 func New(targets []Target) *Store {
-	s := &Store{targets: map[targetKey]*target{}, devices: map[string]*device{}}
+	s := &Store{targets: map[targetKey]*target{}, devices: map[string]*device{}, byKey: map[string]map[*device]bool{},
+		touched: map[string]bool{}, leftovers: map[string]Seen{}}
 	for _, t := range targets {
 		s.add(t)
 	}
@@ -75,7 +82,7 @@ func (s *Store) add(t Target) {
 		d = &device{name: t.Device}
 		s.devices[t.Device] = d
 	}
-	made := &target{Target: Target{URL: t.URL, Device: t.Device, Interval: t.Interval}, words: map[component.ID]word{}}
+	made := &target{Target: Target{URL: t.URL, Device: t.Device, Interval: t.Interval, Named: t.Named}, words: map[component.ID]word{}}
 	s.targets[key] = made
 	d.targets = append(d.targets, made)
 }
@@ -90,6 +97,8 @@ func (s *Store) Restore(seen map[string]Seen) {
 			for _, t := range d.targets {
 				t.Silent = slices.Contains(was.Silent, t.URL)
 			}
+		} else {
+			s.leftovers[name] = was
 		}
 	}
 }
@@ -103,7 +112,8 @@ func (s *Store) RestoreLast(sn *snapshot.Snapshot) {
 	}
 	t.hear(sn)
 	t.LastGood = sn.At
-	s.devices[t.Device].view = nil
+	s.invalidate(s.devices[t.Device])
+	s.reunite(s.devices[t.Device])
 }
 
 func (s *Store) target(sn *snapshot.Snapshot) *target {
@@ -116,9 +126,15 @@ func (s *Store) Adopt(from *Store) {
 	s.started = from.started
 	for key, t := range s.targets {
 		if old := from.targets[key]; old != nil {
-			interval := t.Interval
+			interval, named := t.Interval, t.Named
 			*t = *old
-			t.Interval = interval
+			t.Interval, t.Named = interval, named
+		}
+	}
+	maps.Copy(s.leftovers, from.leftovers)
+	for name, d := range from.devices {
+		if d.made {
+			s.leftovers[name] = d.seen.clone()
 		}
 	}
 	for name, d := range s.devices {
@@ -126,6 +142,11 @@ func (s *Store) Adopt(from *Store) {
 			d.seen, d.dirty = old.seen.clone(), old.dirty
 		}
 		d.view = nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.devices)) {
+		if d := s.devices[name]; d != nil && !d.made {
+			s.reunite(d)
+		}
 	}
 }
 
@@ -157,8 +178,12 @@ func (s *Store) Apply(sn *snapshot.Snapshot) (device string, changed bool) {
 		t.Missed++
 		d.silence(t, t.Silent || t.Missed >= SilentPolls)
 	}
-	d.view = nil
+	s.invalidate(d)
+	if sn.Reachable {
+		s.reunite(d)
+	}
 	after := d.look()
+	delete(s.touched, d.name)
 	return d.name, !SameFacts(before, after)
 }
 
@@ -178,7 +203,19 @@ func (t *target) hear(sn *snapshot.Snapshot) {
 			continue
 		}
 		listed[c.ID] = true
-		t.words[c.ID] = word{Component: c, at: sn.At, poll: t.polls, errors: failed}
+		w := word{Component: c, at: sn.At, since: sn.At, poll: t.polls, errors: failed}
+		if was, known := t.words[c.ID]; known && !was.gone {
+			if was.Status == c.Status {
+				w.since = was.since
+			}
+			w.serial = was.serial
+		}
+		if serial := c.Attributes[component.Serial]; genuine(serial) {
+			w.serial = serial
+		} else if c.Condition == component.Absent {
+			w.serial = ""
+		}
+		t.words[c.ID] = w
 	}
 	for id, w := range t.words {
 		if !listed[id] {
@@ -229,9 +266,10 @@ func (s *Store) Tick(now time.Time) (devices []string) {
 		}
 		t.tried = true
 		s.devices[t.Device].silence(t, true)
-		s.devices[t.Device].view = nil
+		s.invalidate(s.devices[t.Device])
 		devices = append(devices, t.Device)
 	}
+	devices = append(devices, s.Touched()...)
 	slices.Sort(devices)
 	return slices.Compact(devices)
 }
@@ -332,8 +370,18 @@ func (s *Store) Forget(id component.ID) {
 			delete(t.words, id)
 		}
 	}
+	for _, g := range slices.Concat(d.guests, d.absorbed) {
+		for _, t := range g.targets {
+			for was, w := range t.words {
+				if w.gone && (g.moved[was] == id || g.into == d && was.Kind() == id.Kind() && was.Local() == id.Local()) {
+					delete(t.words, was)
+				}
+			}
+		}
+	}
 	d.seen.Best = nil
-	d.dirty, d.view = true, nil
+	d.dirty = true
+	s.invalidate(d)
 }
 
 // with returns a copy of m with one more entry; views share the old one.
@@ -367,13 +415,13 @@ func SameFacts(a, b *Device) bool {
 			return false
 		}
 	}
-	return slices.Equal(a.Links, b.Links) && reflect.DeepEqual(a.Claims, b.Claims)
+	return slices.Equal(a.Links, b.Links) && a.Into == b.Into && slices.Equal(a.Carries, b.Carries) && maps.Equal(a.Moved, b.Moved) && reflect.DeepEqual(a.Claims, b.Claims)
 }
 
 func samePart(a, b *Part) bool {
 	return a.ID == b.ID && a.Status == b.Status && a.Silent == b.Silent && a.Kept == b.Kept && a.Why == b.Why && a.Name == b.Name &&
 		slices.Equal(a.Aliases, b.Aliases) && maps.Equal(a.Attributes, b.Attributes) && sameRating(a.Rating, b.Rating) &&
-		maps.Equal(a.Others, b.Others)
+		maps.Equal(a.Others, b.Others) && len(a.Words) == len(b.Words) && a.Disagrees == b.Disagrees
 }
 
 func sameRating(a, b *component.Rating) bool {

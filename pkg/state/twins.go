@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
@@ -31,8 +32,8 @@ func (s *Store) Twins() []Twin {
 func TwinsOf(devices []*Device) []Twin {
 	by := map[[2]string][]*Device{}
 	for _, d := range devices {
-		if genuine(d.Identity.UUID) {
-			k := [2]string{"uuid", strings.ToLower(d.Identity.UUID)}
+		if u := oneUUID(d.Identity.UUID); u != "" {
+			k := [2]string{"uuid", u}
 			by[k] = append(by[k], d)
 		}
 		if genuine(d.Identity.Serial) {
@@ -54,9 +55,38 @@ func TwinsOf(devices []*Device) []Twin {
 			continue
 		}
 		said[pair] = true
-		twins = append(twins, Twin{Devices: names, By: k[0], Value: k[1]})
+		value := k[1]
+		if k[0] == "uuid" {
+			value = same[0].Identity.UUID
+		}
+		twins = append(twins, Twin{Devices: names, By: k[0], Value: value})
 	}
 	return twins
+}
+
+// oneUUID is a UUID in a form that is the same whichever way its bytes were put: SMBIOS has the first three fields with
+// the low byte first, IPMI sends all bytes last to first, and BMCs mix the two up. "" where it is no machine's own.
+func oneUUID(value string) string {
+	if !genuine(value) {
+		return ""
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(value), "-", ""))
+	if err != nil || len(b) != 16 {
+		return strings.ToLower(value)
+	}
+	fields := func(b []byte) []byte {
+		return append([]byte{b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6]}, b[8:]...)
+	}
+	back := func(b []byte) []byte {
+		c := slices.Clone(b)
+		slices.Reverse(c)
+		return c
+	}
+	least := hex.EncodeToString(b)
+	for _, c := range [][]byte{fields(b), back(b), fields(back(b)), back(fields(b)), fields(back(fields(b))), back(fields(back(b))), fields(back(fields(back(b))))} {
+		least = min(least, hex.EncodeToString(c))
+	}
+	return least
 }
 
 func oneMaker(a, b snapshot.Device) bool {
@@ -74,7 +104,7 @@ var dummies = []string{
 }
 
 // genuine reports whether a serial number or UUID is a machine's own: not empty, no known dummy, not one character again
-// and again.
+// and again, not somebody counting.
 func genuine(value string) bool {
 	v := strings.ToLower(strings.TrimSpace(value))
 	if len(v) < 4 || slices.Contains(dummies, v) {
@@ -86,5 +116,6 @@ func genuine(value string) bool {
 		}
 		return r
 	}, v)
-	return bare != "" && strings.Trim(bare, bare[:1]) != ""
+	counting := strings.HasPrefix(bare, "01234") || strings.HasPrefix(bare, "12345") // "0123456789AB": the maker's own hand
+	return bare != "" && strings.Trim(bare, bare[:1]) != "" && (!counting || len(bare) == 32)
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,18 +20,39 @@ func (d *device) look() *Device {
 }
 
 func (d *device) merge() *Device {
-	v := &Device{Name: d.name, Read: len(d.targets) > 0}
+	v := &Device{Name: d.name, Read: true, Made: d.made, Moved: d.moved}
 	v.Identity.Name = d.name
+	if d.into != nil {
+		v.Into = d.into.name
+		return v
+	}
 	m := merger{byID: map[component.ID]*Part{}, byAlias: map[string]component.ID{}}
-	for _, t := range d.targets {
-		v.Targets = append(v.Targets, t.Target)
+	add := func(t *target) {
 		v.Read = v.Read && (t.read || t.tried && t.Silent)
 		fill(&v.Identity, t.identity)
 		ids := m.add(t)
 		v.Links = append(v.Links, renamedLinks(t.links, ids)...)
-		v.Claims = append(v.Claims, renamedClaims(t.claims, ids)...)
+		for _, c := range renamedClaims(t.claims, ids) {
+			if !slices.ContainsFunc(v.Claims, func(x snapshot.Claim) bool { return d.guests != nil && sameClaim(x, c) }) {
+				v.Claims = append(v.Claims, c)
+			}
+		}
 	}
-	d.remember(m.byID, v.Read)
+	all := d.words()
+	for _, t := range all {
+		v.Targets = append(v.Targets, t.Target)
+		add(d.own(t))
+	}
+	for _, g := range d.guests {
+		for _, t := range g.words() {
+			all = append(slices.Clip(all), t)
+			add(g.lent(t))
+		}
+	}
+	v.Read = v.Read && len(all) > 0
+	v.Carries = d.hosts()
+	m.settle()
+	d.remember(m.byID, v.Read, all)
 	v.Parts = make([]Part, 0, len(m.byID))
 	for _, p := range m.byID {
 		v.Parts = append(v.Parts, *p)
@@ -38,6 +60,11 @@ func (d *device) merge() *Device {
 	slices.SortFunc(v.Parts, func(a, b Part) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	v.Best, v.Peaks, v.Ratings, v.Loads = d.seen.Best, d.seen.Peaks, d.seen.Ratings, d.seen.Loads
 	return v
+}
+
+// sameClaim compares what two machines of one enclosure claim of its supplies.
+func sameClaim(a, b snapshot.Claim) bool {
+	return a.Group == b.Group && a.Kind == b.Kind && a.State == b.State && a.Needed == b.Needed && a.Designed == b.Designed && slices.Equal(a.Members, b.Members)
 }
 
 // fill takes from b what a does not say.
@@ -74,13 +101,17 @@ func (m *merger) add(t *target) (renamed map[component.ID]component.ID) {
 		}
 	}
 	taken := map[component.ID]bool{}
+	shift := m.shift(t)
 	for _, id := range m.sameFirst(t) {
 		w := t.words[id]
 		p := Part{Component: w.Component, Source: t.URL, At: w.at, Silent: silent || w.silent}
 		if w.gone {
 			p = gone(p, w)
 		}
-		known := m.find(&p.Component, names)
+		if p.fresh() || w.gone {
+			p.Words = []Word{{Source: t.URL, At: w.at, Since: w.since, Status: p.Status, Why: p.Why}}
+		}
+		known := m.find(&p.Component, names, shift)
 		if known == "" || taken[known] {
 			m.byID[id] = &p
 			taken[id] = true
@@ -125,8 +156,15 @@ func gone(p Part, w word) Part {
 	return p
 }
 
-// find finds the part that another target reported under the same id, alias or serial number; "" where there is none.
-func (m *merger) find(c *component.Component, names map[string]component.ID) component.ID {
+// find finds the part that another target reported with the same serial number, or under the same id or alias; "" where
+// there is none.
+func (m *merger) find(c *component.Component, names map[string]component.ID, shift map[component.ID]component.ID) component.ID {
+	if s := serialName(c); s != "" && m.byAlias[s] != "" && names[s] == c.ID {
+		return m.byAlias[s]
+	}
+	if id := shift[c.ID]; id != "" {
+		return id
+	}
 	if m.byID[c.ID] != nil {
 		return c.ID
 	}
@@ -134,6 +172,66 @@ func (m *merger) find(c *component.Component, names map[string]component.ID) com
 		if id := m.byAlias[name]; id != "" && names[name] == c.ID {
 			return id
 		}
+	}
+	return ""
+}
+
+// shift pairs the supplies of two targets of which one counts from 0 and the other from 1: as many, and no gap. Serial
+// numbers that both give, if there are any, know better.
+func (m *merger) shift(t *target) map[component.ID]component.ID {
+	var theirs, ours []component.ID
+	known := map[string]bool{}
+	for id, p := range m.byID {
+		if id.Kind() == component.PSU {
+			theirs = append(theirs, id)
+			known[serialName(&p.Component)] = true
+		}
+	}
+	for id, w := range t.words {
+		if id.Kind() == component.PSU {
+			ours = append(ours, id)
+			if s := serialName(&w.Component); s != "" && known[s] {
+				return nil
+			}
+		}
+	}
+	a, ok := counted(theirs)
+	b, too := counted(ours)
+	if !ok || !too || len(ours) != len(theirs) || len(ours) < 2 || a+b != 1 {
+		return nil
+	}
+	pairs := map[component.ID]component.ID{}
+	for i := range ours {
+		pairs[ours[i]] = theirs[i]
+	}
+	return pairs
+}
+
+// counted sorts ids whose local ids are numbers without a gap, from 0 or from 1.
+func counted(ids []component.ID) (from int, ok bool) {
+	number := func(id component.ID) int {
+		n, err := strconv.Atoi(id.Local())
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	slices.SortFunc(ids, func(a, b component.ID) int { return number(a) - number(b) })
+	for i, id := range ids {
+		if i == 0 {
+			from = number(id)
+		}
+		if number(id) != from+i || from < 0 || from > 1 {
+			return 0, false
+		}
+	}
+	return from, len(ids) > 0
+}
+
+// serialName is the name that a part has by its serial number; "" where it has none of its own.
+func serialName(c *component.Component) string {
+	if s := c.Attributes[component.Serial]; genuine(s) {
+		return string(c.Kind) + "/serial=" + strings.ToLower(s)
 	}
 	return ""
 }
@@ -153,8 +251,8 @@ func otherNames(c *component.Component) []string {
 	for _, a := range c.Aliases {
 		names = append(names, kind+strings.ToLower(a))
 	}
-	if s := c.Attributes[component.Serial]; genuine(s) {
-		names = append(names, kind+"serial="+strings.ToLower(s))
+	if s := serialName(c); s != "" {
+		names = append(names, s)
 	}
 	return names
 }
@@ -183,7 +281,50 @@ func (p *Part) join(q Part) {
 		}
 		p.Others[url] = other
 	}
+	p.Words = append(slices.Clip(was.Words), q.Words...)
 	p.describe(&was, &q)
+}
+
+// settle finds out where targets disagree, once all were heard.
+func (m *merger) settle() {
+	for _, p := range m.byID {
+		if len(p.Words) < 2 {
+			p.Words = nil
+			continue
+		}
+		p.Attributes = maps.Clone(p.Attributes)
+		p.Attributes[component.LastSeen] = sources(p.Words)
+		for i := range p.Words {
+			for j := range p.Words[:i] {
+				p.Disagrees = p.Disagrees || disagree(&p.Words[i], &p.Words[j])
+			}
+		}
+	}
+}
+
+func sources(words []Word) string {
+	var urls []string
+	for _, w := range words {
+		if !slices.Contains(urls, w.Source) {
+			urls = append(urls, w.Source)
+		}
+	}
+	return strings.Join(urls, " ")
+}
+
+// disagree reports whether two words cannot both be right: one counts on the part and the other doesn't, or one sees it
+// in its place and the other doesn't. Each must have been said after the other last changed: targets are not read at one
+// moment.
+func disagree(a, b *Word) bool {
+	if a.At.Before(b.Since) || b.At.Before(a.Since) {
+		return false
+	}
+	x, known := a.Status.Available()
+	y, too := b.Status.Available()
+	if !known || !too {
+		return false
+	}
+	return x != y || (a.Status.Condition == component.Absent) != (b.Status.Condition == component.Absent)
 }
 
 // fresh reports whether the part's target says something of it now.
@@ -251,7 +392,7 @@ func rename(id component.ID, ids map[component.ID]component.ID) component.ID {
 
 // remember brings d.seen up to date with the parts, and the parts with d.seen: known bad stays bad until seen good, and
 // what was seen working and is no longer listed is absent. all says that every target has been heard.
-func (d *device) remember(parts map[component.ID]*Part, all bool) {
+func (d *device) remember(parts map[component.ID]*Part, all bool, targets []*target) {
 	for id, p := range parts {
 		if p.Kept && d.seen.Working[id].IsZero() && d.seen.Bad[id].Since.IsZero() {
 			delete(parts, id) // was listed, but never as anything that counts
@@ -263,7 +404,7 @@ func (d *device) remember(parts map[component.ID]*Part, all bool) {
 		return
 	}
 	for id, at := range d.seen.Working {
-		if parts[id] == nil && !anySilent(d.targets) {
+		if _, moved := d.moved[id]; parts[id] == nil && !moved && !anySilent(targets) {
 			parts[id] = d.vanished(id, at)
 			d.rememberPart(id, parts[id])
 		}

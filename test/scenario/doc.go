@@ -10,6 +10,8 @@
 //	service payments tier 0 needs 2 of srv-1, srv-2, srv-3
 //	claim srv-1 psu full needed 1 designed 2 of psu/1, psu/2 carries volume/1
 //	link srv-1 controller/1 carries drive/1       what a device says of its inside
+//	target srv-1@ipmi                             one more way to a device; poll srv-1@ipmi: ... is its word
+//	serial srv-1 ABC123 | uuid srv-1 UUID         what a target says that the machine is
 //	start [offline]                               the engine starts; offline it judges the model alone
 //	+15s                                          time goes by, second by second; the first poll is at 12:00:00
 //	poll srv-1: psu/1 ok, psu/2 failed "why"      what changed since its last poll, and the poll itself
@@ -36,5 +38,5 @@
 //	overcuts web: feed-a; feed-b + srv-1/psu/1                failures that the structure survives and the load does not
 //
 // A part's words: ok, impaired, failed, absent, unknown, gone (no longer listed), and no-input, predicted, standby,
-// rebuilding, on-battery, bypass; "rated 750W", "draws 400W"; a text in quotes is the device's own reason.
+// rebuilding, on-battery, bypass; "rated 750W", "draws 400W", "serial S", "enclosure S", "log WORD"; a text in quotes is the device's own reason.
 package scenario

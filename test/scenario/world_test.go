@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sort"
@@ -46,7 +47,7 @@ func (w *world) do(step string) error {
 	steps := map[string]func(string) error{
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
 		"power": w.power, "serial": w.serial, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
-		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget,
+		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget, "target": w.target, "uuid": w.uuid,
 		"thing": w.thing, "overload": w.overload, "overcuts": w.overcuts,
 	}
 	do, ok := steps[verb]
@@ -63,6 +64,27 @@ func (w *world) device(names string) error {
 		w.model.Observed = append(w.model.Observed, name)
 		w.devices[name] = &snapshot.Snapshot{Target: "test://" + name, Collector: "test", Device: snapshot.Device{Name: name}, Reachable: true}
 	}
+	return nil
+}
+
+// target is one more way to a device: "target srv-1@ipmi"; "poll srv-1@ipmi: ..." polls it.
+func (w *world) target(names string) error {
+	for _, name := range expand(strings.Fields(names)...) {
+		device, by, ok := strings.Cut(name, "@")
+		if !ok {
+			return fmt.Errorf("a target is written DEVICE@PROTOCOL")
+		}
+		if w.devices[device] == nil {
+			w.model.Observed = append(w.model.Observed, device)
+		}
+		w.devices[name] = &snapshot.Snapshot{Target: by + "://" + device, Collector: by, Device: snapshot.Device{Name: device}, Reachable: true}
+	}
+	return nil
+}
+
+func (w *world) uuid(s string) error {
+	name, uuid, _ := strings.Cut(s, " ")
+	w.devices[name].Device.UUID = uuid
 	return nil
 }
 
@@ -264,8 +286,10 @@ func (w *world) start(how string) error {
 
 func (w *world) newStore() *state.Store {
 	var targets []state.Target
-	for _, name := range w.model.Observed {
-		targets = append(targets, state.Target{URL: w.devices[name].Target, Device: name, Interval: 15 * time.Second})
+	named := engine.Named(&w.model)
+	for _, key := range slices.Sorted(maps.Keys(w.devices)) {
+		d := w.devices[key]
+		targets = append(targets, state.Target{URL: d.Target, Device: d.Device.Name, Interval: 15 * time.Second, Named: named[d.Device.Name]})
 	}
 	return state.New(targets)
 }
@@ -340,7 +364,8 @@ func (w *world) poll(s string) error {
 		sn.Claims, sn.Links = slices.Clone(d.Claims), slices.Clone(d.Links)
 		w.now = w.now.Add(10 * time.Millisecond) // no two answers are of one moment
 		w.store.Apply(&sn)
-		w.engine.Update(w.store.Device(name))
+		w.engine.Update(w.store.Device(d.Device.Name))
+		w.touched()
 	}
 	w.evaluate()
 	return nil
@@ -350,12 +375,24 @@ func (w *world) silent(s string) error {
 	clear(w.asked)
 	for _, name := range expand(strings.Fields(s)...) {
 		d := w.devices[name]
-		w.store.Apply(&snapshot.Snapshot{Target: d.Target, Device: snapshot.Device{Name: name}, At: w.now,
+		w.store.Apply(&snapshot.Snapshot{Target: d.Target, Device: snapshot.Device{Name: d.Device.Name}, At: w.now,
 			Errors: []snapshot.Error{{At: d.Target, Error: "no answer", Class: snapshot.ClassUnreachable}}})
-		w.engine.Update(w.store.Device(name))
+		w.engine.Update(w.store.Device(d.Device.Name))
+		w.touched()
 	}
 	w.evaluate()
 	return nil
+}
+
+// touched gives the engine the views that changed with others.
+func (w *world) touched() {
+	for _, name := range w.store.Touched() {
+		if view := w.store.Device(name); view != nil {
+			w.engine.Update(view)
+		} else {
+			w.engine.Forget(name)
+		}
+	}
 }
 
 var quoted = regexp.MustCompile(`"([^"]*)"`)
@@ -419,6 +456,10 @@ func describe(c *component.Component, words []string) error {
 		case "on-battery":
 			c.Condition, c.Predicted = component.Impaired, true
 			c.Attributes[component.OnBattery] = "true"
+		case "serial", "enclosure", "log":
+			i++
+			key := map[string]string{"serial": component.Serial, "enclosure": component.EnclosureSerial, "log": component.EventLog}[words[i-1]]
+			c.Attributes[key] = words[i]
 		case "bypass":
 			c.Condition = component.Impaired
 			c.Attributes[component.Bypass] = "true"
