@@ -181,9 +181,9 @@ func (e *Engine) setCell(n redundancy.Node, c cell) {
 	}
 	if was.holds != c.holds {
 		if h, ok := e.graph.Hold(n); ok {
-			e.load.dirty = true
-			e.best.SetFailed(h, !c.holds)
+			e.setBest(h, !c.holds)
 			e.worst.SetFailed(h, !c.holds)
+			e.quick.faults.set(n, e.best.Failed(n) || c.holds, &e.users)
 		}
 	}
 	e.reported = e.reported && was == c
@@ -233,8 +233,8 @@ func (e *Engine) settleNode(n redundancy.Node) {
 	if e.best.Failed(n) == bad && e.worst.Failed(n) == (bad || doubt) && e.predicted.Failed(n) == (bad || c.predicted) {
 		return
 	}
-	e.load.dirty = true
-	e.best.SetFailed(n, bad)
+	e.setBest(n, bad)
+	e.quick.faults.set(n, bad || c.holds, &e.users)
 	e.worst.SetFailed(n, bad || doubt)
 	e.predicted.SetFailed(n, bad || c.predicted)
 	e.doubts.set(n, doubt, &e.users)

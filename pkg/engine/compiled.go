@@ -35,6 +35,7 @@ type compiled struct {
 	solver                 *redundancy.Solver
 	// doubts are below a node that is silent, omens below one that says it will fail.
 	doubts, omens taint
+	quick         quick
 
 	seen   []uint32 // for walks: seen[n] == walk means that this walk has been at n
 	walk   uint32
@@ -200,7 +201,7 @@ func (e *Engine) lay(g *topology.Graph) {
 		supports: make([]int32, n), passing: make([]bool, n),
 		best: redundancy.NewLive(s), worst: redundancy.NewLive(s), predicted: redundancy.NewLive(s),
 		solver: redundancy.NewSolver(s), topOf: make([]int32, n),
-		doubts: newTaint(n), omens: newTaint(n), seen: make([]uint32, n), laying: true,
+		doubts: newTaint(n), omens: newTaint(n), quick: quick{faults: newTaint(n)}, seen: make([]uint32, n), laying: true,
 	}
 	for _, h := range g.Holds() {
 		e.hold[h] = true
@@ -210,6 +211,9 @@ func (e *Engine) lay(g *topology.Graph) {
 		e.failAll(m, true)
 	}
 	e.layEdges()
+	for _, m := range g.Missing() {
+		e.quick.faults.set(m, true, &e.users)
+	}
 	e.layTops()
 	e.layDevices()
 	e.blame.forgetNodes()
@@ -225,7 +229,7 @@ func (e *Engine) lay(g *topology.Graph) {
 }
 
 func (e *Engine) failAll(n redundancy.Node, failed bool) {
-	e.best.SetFailed(n, failed)
+	e.setBest(n, failed)
 	e.worst.SetFailed(n, failed)
 	e.predicted.SetFailed(n, failed)
 }

@@ -46,6 +46,9 @@ type full struct {
 	by      map[component.Domain]redundancy.Spares
 	// expected is what failure rates make of a service; nil where none are known.
 	expected *Expected
+	// weakest are a service's smallest cut sets, and how many there are; nil until they are asked for.
+	weakest [][]component.ID
+	cuts    int
 }
 
 // unverifiedShown is how many unverified components a verdict lists.
@@ -250,7 +253,7 @@ func (e *Engine) judgeService(t *top) {
 		v.By[d], _ = e.judgeDomain(t, d, full)
 	}
 	if v.Spares != nil && *v.Spares >= 0 {
-		v.Weakest, v.Cuts = e.weakest(t.node, e.best, *v.Spares+1)
+		v.Weakest, v.Cuts = e.weakestNow(t, *v.Spares+1)
 	}
 	e.services[t.at] = v
 	clear(e.standing.impacts)
@@ -282,7 +285,10 @@ func (e *Engine) mayFail(d component.Domain) func(redundancy.Node) bool {
 // judgeDomain is a service's verdict in one domain, or overall, with the state of the worst case where that differs.
 func (e *Engine) judgeDomain(t *top, d component.Domain, full redundancy.Spares) (v Spares, worst *State) {
 	may := e.mayFail(d)
-	now := e.spares(t.node, e.best, may, e.opt.MaxSpares)
+	now := full
+	if !e.asDesigned(t.node) {
+		now = e.spares(t.node, e.best, may, e.opt.MaxSpares)
+	}
 	v.Full, _ = e.number(full)
 	v.Spares, v.AtLeast = e.number(now)
 	v.State = e.serviceState(full, now)

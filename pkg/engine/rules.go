@@ -210,7 +210,7 @@ func (e *Engine) stateFinding(t *top, v *Group) (stand, bool) {
 	s.f.Summary = summary(v, s.f.Causes)
 	s.f.Remedy = e.remedy(t, v, s.f.Causes)
 	if v.State == Lost {
-		if sets, _ := e.weakest(t.node, e.best, 1); len(sets) > 0 {
+		if sets, _ := e.weakestNow(t, 1); len(sets) > 0 {
 			s.f.Evidence = append(s.f.Evidence, "any of these alone would be next: "+names(flatten(sets), 8))
 		}
 	}

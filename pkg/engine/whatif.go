@@ -216,8 +216,9 @@ func (e *Engine) hitBy(nodes []redundancy.Node) []int32 {
 // failFor fails nodes in both cases, and risky ones in the worst; it returns what takes that back.
 func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func()) {
 	type step struct {
-		in *redundancy.Live
-		n  redundancy.Node
+		in     *redundancy.Live
+		n      redundancy.Node
+		faulty bool // it counted as failed before, for it holds
 	}
 	var steps []step
 	set := func(in *redundancy.Live, n redundancy.Node) {
@@ -225,14 +226,16 @@ func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func())
 			return
 		}
 		changed := in.SetFailed(n, true)
+		faulty := e.quick.faults.own[n]
 		if in == e.best {
+			e.quick.faults.set(n, true, &e.users)
 			for _, m := range changed {
 				if id := e.graph.ID(m); id != "" && e.topOf[m] < 0 && m != n {
 					t.simulation.Down = append(t.simulation.Down, id)
 				}
 			}
 		}
-		steps = append(steps, step{in, n})
+		steps = append(steps, step{in, n, faulty})
 	}
 	for _, n := range nodes {
 		set(e.best, n)
@@ -245,6 +248,9 @@ func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func())
 	return func() {
 		for _, s := range slices.Backward(steps) {
 			s.in.SetFailed(s.n, false)
+			if s.in == e.best {
+				e.quick.faults.set(s.n, s.faulty, &e.users)
+			}
 		}
 	}
 }
