@@ -119,6 +119,9 @@ type session struct {
 // detectEvery is how often a device that says that it is the same is asked all the same which trees it has.
 const detectEvery = time.Hour
 
+// mostBroken is how many sweeps in a row may meet something else than was expected before none is tried any more.
+const mostBroken = 8
+
 // Poll reads the device. The first poll is full, and so is one that finds rows come or gone.
 func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Snapshot {
 	start := time.Now()
@@ -148,14 +151,16 @@ func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapsho
 		changed, err := w.run(c, s.data)
 		switch {
 		case err == nil && s.same():
+			c.tuning.broken = 0
 			s.finish(c, s.data, changed, snap)
 			return nil
 		case err != nil && !c.answered:
 			s.all, s.states = nil, nil
 			return err
-		case c.tuning.answer < leastAnswer:
-			c.tuning.walks = true
+		case err != nil:
+			c.tuning.broken++
 		}
+		c.tuning.walks = c.tuning.answer < leastAnswer || c.tuning.broken > mostBroken
 		s.all, s.states = nil, nil
 	}
 	if full {
@@ -211,39 +216,41 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 	sys.Present = nil
 	s.sys = sys
 	data := NewData()
-	beyond, err := s.read(c, data, false)
+	around, err := s.read(c, data, false)
 	if err != nil {
 		return err
 	}
 	s.finish(c, data, true, snap)
-	s.learn(c, data, beyond)
+	s.learn(c, data, around)
 	return nil
 }
 
 // learn lays out how the device is read from now on, where nothing of what was walked is in doubt.
-func (s *session) learn(c *client, data *Data, beyond map[string]arcs) {
+func (s *session) learn(c *client, data *Data, around *surroundings) {
 	s.all, s.states = nil, nil
 	data.compact()
 	if len(data.Unread) > 0 || s.tuning.walks || len(s.tuning.noBulk) > 0 {
 		return
 	}
-	for oid, said := range map[string]string{sysDescr: s.sys.Descr, sysObjectID: s.sys.ObjectID, sysName: s.sys.Name} {
-		if said != "" && !data.Scalars[oid].Known() {
-			data.Scalars[oid] = StringValue(said)
+	// By these a device is known again: by one of them at every poll.
+	var group mibs.Profile
+	for _, x := range []struct{ oid, said string }{{sysDescr, s.sys.Descr}, {sysObjectID, s.sys.ObjectID}, {sysName, s.sys.Name}} {
+		if x.said != "" {
+			group.Scalars = append(group.Scalars, mibs.Object{OID: x.oid, Fast: x.oid == sysObjectID})
+			if !data.Scalars[x.oid].Known() {
+				data.Scalars[x.oid] = StringValue(x.said)
+			}
 		}
 	}
-	known := append([]*mibs.Profile{&systemGroup}, s.profiles...)
-	if s.states = newSweep(wants(known, data, true), data, beyond); s.states != nil && s.states.steps == "" {
+	known := append([]*mibs.Profile{&group}, s.profiles...)
+	if s.states = newSweep(wants(known, data, true), data, around); s.states != nil && s.states.steps == "" {
 		s.states = nil
 	}
 	items := wants(known, data, false)
-	if c.lookBehind(items, beyond) {
-		s.all = newSweep(items, data, beyond)
+	if c.lookBehind(items, around) {
+		s.all = newSweep(items, data, around)
 	}
 }
-
-// systemGroup are the objects by which a device is known again; one of them by every poll.
-var systemGroup = mibs.Profile{Scalars: []mibs.Object{{Name: "sysDescr", OID: sysDescr}, {Name: "sysObjectID", OID: sysObjectID, Fast: true}, {Name: "sysName", OID: sysName}}}
 
 // finish turns what was read into the snapshot; where no value changed, it says the same as before. Parts of columns
 // that could not be read keep their place, unknown.

@@ -3,6 +3,7 @@ package snmp
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 	"slices"
 	"strings"
 	"unique"
@@ -38,13 +39,14 @@ type step struct {
 	ask uint32
 	// want is what must follow; of a check, the last of the objects and subtrees that must not.
 	want   uint32
-	column uint32 // number in columns; aScalar; aCheck
+	column uint32 // number in columns; aScalar; aCheck; aVoid
 	row    uint32 // number in the column, or in scalars
 }
 
 const (
 	aScalar uint32 = 1<<32 - 1
 	aCheck  uint32 = 1<<32 - 2
+	aVoid   uint32 = 1<<32 - 3 // an object without a value
 )
 
 // How much is asked for at once, in octets of the answer: what an Ethernet frame holds to begin with, half of that after
@@ -150,14 +152,24 @@ func (w *sweep) run(c *client, data *Data) (changed bool, err error) {
 
 // expected is the size of a step's variable in the answer, about.
 func (l *laid) expected(s step) int {
-	const around = 14 // lengths, tags, a number
+	const around = 6 // tags and lengths
 	switch s.column {
 	case aCheck:
-		return len(l.oid(s.ask)) + 2*around
+		return len(l.oid(s.ask)) + 4*around
+	case aVoid:
+		return len(l.oid(s.want)) + around
 	case aScalar:
-		return len(l.oid(s.want)) + around + len(l.data.Scalars[l.scalars[s.row]].Text)
+		return len(l.oid(s.want)) + around + l.data.Scalars[l.scalars[s.row]].octets()
 	}
-	return len(l.oid(s.want)) + around + len(l.columns[s.column][s.row].Value.Text)
+	return len(l.oid(s.want)) + around + l.columns[s.column][s.row].Value.octets()
+}
+
+// octets is about what a value takes in a message.
+func (v Value) octets() int {
+	if v.Type == Integer {
+		return (bits.Len64(uint64(max(v.Int, ^v.Int))) + 8) / 8
+	}
+	return len(v.Text) + 8
 }
 
 // take takes in one variable.
@@ -171,6 +183,12 @@ func (l *laid) take(s step, v *bind) (changed bool, err error) {
 	}
 	if v.ends() || string(v.oid) != want {
 		return false, errOther
+	}
+	if s.column == aVoid {
+		if v.read(Value{}).Known() {
+			return false, errOther
+		}
+		return false, nil
 	}
 	var before Value
 	if s.column == aScalar {
@@ -198,6 +216,7 @@ type item struct {
 	oid    arcs
 	column bool
 	there  bool // the device has it
+	void   bool // the device has it, without a value
 	// whole has the sweep look for rows behind the last.
 	whole bool
 }
@@ -252,18 +271,19 @@ func watched(t mibs.Table, data *Data) int {
 
 // lookBehind finds out what follows the scalars that are not there: a profile may name many that most devices do not have,
 // and what follows the first is mostly behind them all. It is false where the agent answers otherwise than a sweep needs.
-func (c *client) lookBehind(items []item, beyond map[string]arcs) bool {
+func (c *client) lookBehind(items []item, around *surroundings) bool {
 	if c.version == gosnmp.Version1 {
 		return true // it may answer only by noSuchName
 	}
 	const atOnce = 30
-	var names []string
+	var missing []*item
 	var asked []arcs
-	for n, i := range items {
+	for n := range items {
+		i := &items[n]
 		if i.column || i.there || i.oid == nil {
 			continue
 		}
-		names, asked = append(names, i.name), append(asked, before(i.oid))
+		missing, asked = append(missing, i), append(asked, before(i.oid))
 		if len(asked) < atOnce && slices.ContainsFunc(items[n+1:], func(i item) bool { return !i.column && !i.there }) {
 			continue
 		}
@@ -272,23 +292,30 @@ func (c *client) lookBehind(items []item, beyond map[string]arcs) bool {
 			return false
 		}
 		for k, v := range vars {
-			switch at := parseArcs(names[k]); {
+			switch i := missing[k]; {
 			case v.ends():
-				beyond[names[k]] = nil
-			case compareArcs(v.oid, at) <= 0 || v.oid.under(at):
+				around.beyond[i.name] = nil
+			case string(v.oid) == string(i.oid) && !v.read(Value{}).Known():
+				i.void = true
+			case compareArcs(v.oid, i.oid) <= 0 || v.oid.under(i.oid):
 				return false
 			default:
-				beyond[names[k]] = slices.Clone(v.oid)
+				around.beyond[i.name] = slices.Clone(v.oid)
 			}
 		}
-		names, asked = names[:0], asked[:0]
+		missing, asked = missing[:0], asked[:0]
 	}
 	return true
 }
 
-// newSweep lays out how to read the items again. beyond says what stands behind columns that were walked; nil for the end
-// of everything. It is nil where the items get into each other's way.
-func newSweep(items []item, data *Data, beyond map[string]arcs) *sweep {
+// surroundings are what an agent gave beside values.
+type surroundings struct {
+	beyond map[string]arcs   // by column or scalar: what stands behind it; nil: the end of everything
+	voids  map[string][]arcs // by column: objects without a value, in order
+}
+
+// newSweep lays out how to read the items again. It is nil where they get into each other's way.
+func newSweep(items []item, data *Data, around *surroundings) *sweep {
 	w := &layout{}
 	var open *gap
 	flush := func() {
@@ -317,20 +344,31 @@ func newSweep(items []item, data *Data, beyond map[string]arcs) *sweep {
 		case i.column:
 			in = i
 		}
-		behind, known := beyond[i.name]
+		behind, known := around.beyond[i.name]
 		known = known || i.column
+		voids := around.voids[i.name]
 		switch {
 		case i.there && !i.column:
 			w.scalars = append(w.scalars, i.name)
 			value(before(i.oid), i.oid, int(aScalar), len(w.scalars)-1)
-		case i.there:
+		case i.void:
+			value(before(i.oid), i.oid, int(aVoid), 0)
+		case i.there || len(voids) > 0:
 			w.columns = append(w.columns, i.name)
 			last := i.oid
+			through := func(next arcs) { // the objects without a value before the next
+				for len(voids) > 0 && (next == nil || compareArcs(voids[0], next) < 0) {
+					value(last, voids[0], int(aVoid), 0)
+					last, voids = voids[0], voids[1:]
+				}
+			}
 			for row, c := range data.Columns[i.name] {
 				oid := appendIndex(i.oid, c.Index)
+				through(oid)
 				value(last, oid, len(w.columns)-1, row)
 				last = oid
 			}
+			through(nil)
 			if i.whole {
 				open = &gap{ask: last, until: i.oid, beyond: behind, known: known}
 			}

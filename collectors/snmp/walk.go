@@ -18,6 +18,7 @@ type tuning struct {
 	noBulk      map[string]bool // columns that only GETNEXT reads right
 	missing     map[string]bool // scalars that the agent does not have (v1)
 	answer      int             // octets of an answer in a sweep
+	broken      int             // sweeps in a row that did not come to their end
 	walks       bool            // sweeps do not work with this agent
 }
 
@@ -36,8 +37,8 @@ func (t *tuning) settle() {
 }
 
 // read asks for what the session's profiles name. With fast it asks only for what can change and was there last time.
-// It returns what stands behind the columns that were walked. The error is one after which nothing more can be had at all.
-func (s *session) read(c *client, data *Data, fast bool) (beyond map[string]arcs, err error) {
+// It returns what stands around the values. The error is one after which nothing more can be had at all.
+func (s *session) read(c *client, data *Data, fast bool) (*surroundings, error) {
 	s.tuning.settle()
 	var scalars []string
 	for _, p := range s.profiles {
@@ -47,7 +48,7 @@ func (s *session) read(c *client, data *Data, fast bool) (beyond map[string]arcs
 			}
 		}
 	}
-	r := &reader{c: c, data: data, t: &s.tuning, beyond: map[string]arcs{}, indexes: map[string]string{}}
+	r := &reader{c: c, data: data, t: &s.tuning, around: &surroundings{map[string]arcs{}, map[string][]arcs{}}, indexes: map[string]string{}}
 	r.scalars(scalars)
 	seen := map[string]bool{}
 	for _, p := range s.profiles {
@@ -65,7 +66,7 @@ func (s *session) read(c *client, data *Data, fast bool) (beyond map[string]arcs
 	if r.fatal != nil && (!c.answered || errors.Is(r.fatal, errAuth)) {
 		return nil, r.fatal
 	}
-	return r.beyond, nil
+	return r.around, nil
 }
 
 // reader reads scalars and tables into data. After a fatal error it marks everything else as unread.
@@ -74,7 +75,7 @@ type reader struct {
 	data    *Data
 	t       *tuning
 	fatal   error
-	beyond  map[string]arcs   // by column: what stands behind it
+	around  *surroundings
 	indexes map[string]string // by the octets: dotted
 }
 
@@ -167,6 +168,7 @@ type column struct {
 	last   arcs // the last OID that the agent gave
 	beyond arcs // the first OID behind the column, where the agent gave one
 	cells  []Cell
+	voids  []arcs // cells without a value
 	done   bool
 	err    error
 }
@@ -234,7 +236,10 @@ func (r *reader) store(columns []*column) (ok bool) {
 	for _, c := range columns {
 		r.data.Columns[c.name] = c.cells
 		if c.beyond != nil {
-			r.beyond[c.name] = c.beyond
+			r.around.beyond[c.name] = c.beyond
+		}
+		if c.voids != nil {
+			r.around.voids[c.name] = c.voids
 		}
 		if c.err != nil {
 			ok = false
@@ -371,6 +376,8 @@ func (r *reader) add(c *column, v bind, ordered bool) (ok bool) {
 	c.last = v.oid
 	if val := v.read(Value{}); val.Known() {
 		c.cells = append(c.cells, Cell{r.index(v.oid[len(c.oid):]), val})
+	} else {
+		c.voids = append(c.voids, slices.Clone(v.oid))
 	}
 	return true
 }
