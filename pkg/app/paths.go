@@ -1,82 +1,204 @@
 package app
 
 import (
-	"cmp"
-	"context"
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
 	"errors"
 	"fmt"
-	"net/url"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
-	"github.com/sparewatch/sparewatch/collectors"
-	edge "github.com/sparewatch/sparewatch/collectors/bgp"
-	"github.com/sparewatch/sparewatch/pkg/component"
-	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/bgp"
+	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/mrt"
+	"github.com/sparewatch/sparewatch/pkg/paths"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
-// polled reports whether somebody has to ask the target: routers tell the hub by themselves.
-func polled(t collectors.Target) bool {
-	u, err := url.Parse(t.URL)
-	return err != nil || !hears(u.Scheme)
+// PathsAsked is what `sparewatch paths` is asked.
+type PathsAsked struct {
+	Files        []string
+	Prefixes     []netip.Prefix
+	Own          []bgp.ASN
+	RouteServers []bgp.ASN
 }
 
-func hears(scheme string) bool { return slices.Contains(edge.Schemes(), scheme) }
+// ownPrefixes bounds how many prefixes of one's own are judged.
+const ownPrefixes = 1000
 
-// newHub makes what hears the routers' BGP, where the configuration asks for it.
-func (a *App) newHub(c *config.Config) (*edge.Hub, error) {
-	if c.BGP == nil {
-		return nil, nil
+// Paths reads files of BGP data, in their order, and judges the prefixes that were asked for: those of one's own as the
+// files' peers see them, others as they are reached through those peers; without any, the default route.
+func Paths(asked PathsAsked) (*term.Paths, error) {
+	o := paths.Options{Own: asked.Own, RouteServers: asked.RouteServers}
+	// All that can be judged must be in the sets from the start: what was withdrawn in the meantime is then known.
+	for _, p := range asked.Prefixes {
+		o.Sets = append(o.Sets, paths.Set{Name: setName(p), Items: []paths.Item{{Prefix: p.Masked()}}})
 	}
-	return edge.New(a.hubOptions(c))
-}
-
-func (a *App) hubOptions(c *config.Config) edge.Options {
-	o := *c.BGP
-	o.Out, o.Log, o.Now = a.judge.hand, a.log, a.now
-	mains := map[string]component.ID{}
-	for _, d := range c.Devices {
-		if slices.ContainsFunc(d.Targets, polled) { // that collector knows what the device is
-			mains[d.Name] = component.NewID(d.Name, cmp.Or(d.Kind, component.Router), "1")
+	t := paths.New(o)
+	found := &term.Paths{}
+	var now time.Time
+	relay := len(asked.Own) > 0
+	for _, name := range asked.Files {
+		f, err := readPaths(t, name, relay)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		found.Files = append(found.Files, *f)
+		if f.Last.After(now) {
+			now = f.Last
 		}
 	}
-	o.Main = func(router string) component.ID { return mains[router] }
+	t.Reconfigure(withSets(t, o, asked))
+	now = now.Add(time.Hour) // the files are whole: what they do not show is not there
+	t.Tick(now)
+	found.View = t.View(now)
+	size := t.Size()
+	found.Paths, found.Attributes = size.Paths, size.Attributes
+	found.Survey = t.Survey()
+	report, err := JudgePaths(found.View)
+	if err != nil {
+		return nil, err
+	}
+	found.Groups, found.Findings = report.Groups, report.Findings
+	return found, nil
+}
+
+func setName(p netip.Prefix) string {
+	if p.Bits() == 0 {
+		return "default" + map[bool]string{true: "6"}[p.Addr().Is6()]
+	}
+	return p.Masked().String()
+}
+
+// withSets adds what is judged without being asked for: one's own prefixes, and the default route.
+func withSets(t *paths.Table, o paths.Options, asked PathsAsked) paths.Options {
+	own := map[bgp.ASN]bool{}
+	for _, as := range asked.Own {
+		own[as] = true
+	}
+	if len(own) > 0 {
+		ours := t.Originated(own, ownPrefixes)
+		for i := range o.Sets {
+			o.Sets[i].In = slices.Contains(ours, o.Sets[i].Items[0].Prefix)
+		}
+		if len(asked.Prefixes) == 0 {
+			for _, p := range ours {
+				o.Sets = append(o.Sets, paths.Set{Name: setName(p), In: true, Items: []paths.Item{{Prefix: p}}})
+			}
+		}
+	}
+	if len(o.Sets) == 0 {
+		for _, p := range []string{"0.0.0.0/0", "::/0"} {
+			p := netip.MustParsePrefix(p)
+			o.Sets = append(o.Sets, paths.Set{Name: setName(p), Items: []paths.Item{{Prefix: p}}})
+		}
+	}
 	return o
 }
 
-// openHub begins to hear.
-func (a *App) openHub(ctx context.Context) error {
-	if a.hub == nil {
-		return nil
+// readPaths reads one file into the table.
+func readPaths(t *paths.Table, name string, relay bool) (*term.PathsFile, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, errors.Unwrap(err)
 	}
-	if err := a.hub.Start(ctx); err != nil {
+	defer file.Close()
+	b, err := unpacked(file)
+	if err != nil {
+		return nil, err
+	}
+	head, _ := b.Peek(4)
+	f := &term.PathsFile{Name: filepath.Base(name)}
+	if paths.IsCapture(head) {
+		f.Format = "pcap"
+		streams, err := paths.ReadCapture(b)
+		if err != nil {
+			return nil, err
+		}
+		for i := range streams {
+			span(f, streams[i].At(0))
+			span(f, streams[i].At(len(streams[i].Data)))
+		}
+		if f.Records = t.TakeCapture(streams); f.Records == 0 {
+			return nil, errors.New("no BMP and no BGP in this capture")
+		}
+		return f, nil
+	}
+	f.Format = "mrt"
+	return f, readMRT(f, t, b, relay)
+}
+
+func unpacked(r io.Reader) (*bufio.Reader, error) {
+	b := bufio.NewReaderSize(r, 256<<10)
+	head, _ := b.Peek(3)
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		return bufio.NewReaderSize(z, 256<<10), nil
+	case string(head) == "BZh":
+		return bufio.NewReaderSize(bzip2.NewReader(b), 256<<10), nil
+	}
+	return b, nil
+}
+
+func span(f *term.PathsFile, at time.Time) {
+	if f.First.IsZero() || at.Before(f.First) {
+		f.First = at
+	}
+	if at.After(f.Last) {
+		f.Last = at
+	}
+}
+
+func readMRT(f *term.PathsFile, t *paths.Table, b *bufio.Reader, relay bool) error {
+	r, err := mrt.NewReader(b)
+	if err != nil {
 		return err
 	}
-	a.undo = append(a.undo, func(ctx context.Context) error {
-		if err := a.hub.Stop(ctx); err != nil {
-			return fmt.Errorf("stop hearing BGP: %w", err)
+	// A file names its collector only in tables; all files of one run are taken for one collector's.
+	const collector = "collector"
+	taken := 0
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			f.Cut = true
+			break
 		}
-		return nil
-	})
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		span(f, rec.At)
+		taken++
+		t.TakeMRT(collector, rec, relay)
+	}
+	f.Records, f.Passed = r.Records(), r.Counted()
+	if f.Records == 0 || taken == 0 && len(f.Passed) > 0 && !strings.HasPrefix(onlyKey(f.Passed), "TABLE") {
+		return errors.New("no MRT file, and no capture: nothing in it could be read")
+	}
 	return nil
 }
 
-// hubAccepts reports whether a reload's configuration can be taken.
-func (a *App) hubAccepts(c *config.Config) error {
-	switch {
-	case (a.hub == nil) != (c.BGP == nil):
-		return errors.New("the section bgp cannot come or go while the daemon runs: restart it")
-	case a.hub == nil:
-		return nil
+func onlyKey(m map[string]uint64) string {
+	for k := range m {
+		return k
 	}
-	return a.hub.Accepts(a.hubOptions(c))
+	return ""
 }
 
-// reloadHub gives the hub what a new configuration asks for; hubAccepts was asked before.
-func (a *App) reloadHub(ctx context.Context, c *config.Config) {
-	if a.hub == nil {
-		return
-	}
-	if err := a.hub.Reconfigure(ctx, a.hubOptions(c)); err != nil {
-		a.log.Error("not everything of the section bgp could be taken in", "error", err)
-	}
+// JudgePaths has the engine judge what a view shows.
+func JudgePaths(v *paths.View) (*engine.Report, error) {
+	return engine.InspectAll(v.Snapshots(func(router string) string { return "bgp://" + router }))
 }

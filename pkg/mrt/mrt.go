@@ -446,10 +446,13 @@ func (r *Reader) bgp4mp(sub uint16, body []byte) bool {
 	}
 	o := bgp.Options{FourOctet: wide}
 	if add {
-		o.AddPath = bgp.SetOf(bgp.IPv4Unicast, bgp.IPv6Unicast, bgp.IPv4Labelled, bgp.IPv6Labelled, bgp.IPv4VPN, bgp.IPv6VPN)
+		o.AddPath = everyFamily
 	}
 	return r.message(c.b, o)
 }
+
+// everyFamily is the set of all families that are read.
+const everyFamily bgp.FamilySet = 1<<6 - 1
 
 func (r *Reader) message(b []byte, o bgp.Options) bool {
 	kind, body, _, err := bgp.Cut(b)
@@ -460,6 +463,13 @@ func (r *Reader) message(b []byte, o bgp.Options) bool {
 	switch kind {
 	case bgp.TypeUpdate:
 		u, err := r.d.Update(body, o)
+		if err != nil && o.AddPath == 0 {
+			// Before RFC 8050 there was no subtype for path ids, and some wrote them all the same.
+			o.AddPath = everyFamily
+			if u, err = r.d.Update(body, o); err == nil {
+				r.count("path ids in a record whose subtype has none: read")
+			}
+		}
 		if err != nil {
 			r.count("UPDATE: %v", err)
 			return false

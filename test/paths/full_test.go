@@ -68,6 +68,7 @@ func TestFullTable(t *testing.T) {
 		routes = 1_000_000
 	}
 	prefixes := prefixesOf(routes)
+	prefixes[routes/2] = netip.MustParsePrefix("9.9.9.0/24") // nothing else covers it
 	a, b := newFeed(1, "203.0.113.1", 3356), newFeed(2, "203.0.113.5", 1299)
 	a.table(prefixes)
 	b.table(prefixes)
