@@ -48,9 +48,8 @@ golden: ## accept what the tests print now as golden; read the diff
 	$(GO) test ./... -run Golden -update
 
 .PHONY: bench-engine
-bench-engine: ## the engine's benchmarks
-	$(GO) test -run '^$$' -bench 'Aralia|Hard|FatTree' -benchtime 1x -count 3 ./pkg/openpsa
-	$(GO) test -run '^$$' -bench . -benchtime 300ms -benchmem -v ./pkg/redundancy ./pkg/engine
+bench-engine: ## the engine's benchmarks, beside what others need for the same work
+	@GO=$(GO) scripts/bench-engine
 
 .PHONY: bench-peers
 bench-peers: ## a poll of ours beside other exporters, on the same simulated devices, in turn

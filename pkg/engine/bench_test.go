@@ -2,7 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,6 +162,60 @@ func (h *hall) benchmark(b *testing.B, e *Engine, device string, part component.
 	e.reported = false
 	e.Report()
 	b.ReportMetric(float64(time.Since(begin).Microseconds()), "µs-report")
+}
+
+// BenchmarkUniform is the cost of a whole Step for a change of a component drawn uniformly, those apart that reach at most
+// 20 services: states, groups, spares in each domain, weakest links and findings of all that is reached.
+func BenchmarkUniform(b *testing.B) {
+	h := newHall(30_528)
+	e := h.engine(b)
+	type part struct {
+		device string
+		id     component.ID
+	}
+	var parts []part
+	for name, sn := range h.devices {
+		for i := range sn.Components {
+			if _, ok := e.graph.Node(sn.Components[i].ID); ok {
+				parts = append(parts, part{name, sn.Components[i].ID})
+			}
+		}
+	}
+	slices.SortFunc(parts, func(x, y part) int { return compareIDs(x.id, y.id) })
+	rng := rand.New(rand.NewPCG(4, 2))
+	now := start.Add(time.Hour)
+	var all, few []time.Duration
+	step := func(v *state.Device, reached int) {
+		now = now.Add(time.Second)
+		began := time.Now()
+		e.Update(v)
+		e.Step(now)
+		took := time.Since(began)
+		if all = append(all, took); reached <= 20 {
+			few = append(few, took)
+		}
+	}
+	for b.Loop() {
+		p := parts[rng.IntN(len(parts))]
+		n, _ := e.graph.Node(p.id)
+		reached := 0
+		e.above(n, func(i int32) {
+			if e.tops[i].service != nil {
+				reached++
+			}
+		})
+		bad, good := h.view(p.device, p.id, component.Failed), h.view(p.device, p.id, component.OK)
+		step(bad, reached)
+		step(good, reached)
+	}
+	for name, d := range map[string][]time.Duration{"all": all, "few": few} {
+		slices.Sort(d)
+		b.ReportMetric(float64(d[len(d)/2].Nanoseconds())/1e3, name+"-p50-µs")
+		b.ReportMetric(float64(d[len(d)*99/100].Nanoseconds())/1e3, name+"-p99-µs")
+	}
+	b.ReportMetric(float64(len(parts)), "components")
+	b.ReportMetric(float64(len(e.services)), "services")
+	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkCompile is the cost of compiling and judging a whole model: what a changed inventory costs.

@@ -154,9 +154,19 @@ func BenchmarkChange30528(b *testing.B) {
 				b.ReportMetric(quantile(few, 0.99), "few-spares-p99-µs")
 			}
 			b.ReportMetric(float64(reached)/float64(len(states)), "services/op")
+			if reached > 0 {
+				b.ReportMetric(float64(sum(spares).Nanoseconds())/1e3/float64(reached), "µs/service")
+			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+func sum(d []time.Duration) (all time.Duration) {
+	for _, x := range d {
+		all += x
+	}
+	return all
 }
 
 func quantile(d []time.Duration, q float64) float64 {

@@ -143,8 +143,20 @@ func (k *killers) each(p span, do func(Node)) {
 // add finds the set of n, those of its working members being known.
 func (k *killers) add(n Node) {
 	s := k.l.s
+	first, last := s.reqs[n], s.reqs[n+1]
+	if last-first == 1 && s.of[last]-s.of[first] == 1 && !s.gate[n] && k.mayFail == nil {
+		// What hangs on one thing is most of a data centre, and mostly that thing has no other killer than itself.
+		if p := k.spans[s.members[s.of[first]]]; p.size == 1 && p.from < 0 {
+			array := append(k.arrays[0], Node(^p.from), n)
+			end := int32(len(array))
+			k.arrays[0] = array
+			k.places += 2
+			k.spans[n] = span{from: end - 2, to: end, size: 2}
+			return
+		}
+	}
 	k.parts = k.parts[:0]
-	for r := s.reqs[n]; r < s.reqs[n+1]; r++ {
+	for r := first; r < last; r++ {
 		if slack := k.l.up[r] - s.need[r]; slack > 0 {
 			k.addShared(r, uint32(slack))
 			continue
