@@ -113,6 +113,7 @@ func (b *builder) subsystem(host *part, prefix, at string) {
 			}
 		}
 	}
+	b.pools(s, volumes)
 	for _, v := range volumes {
 		if owner, _, ok := strings.Cut(v, "/Volumes/"); ok && owner != at && b.readable(owner) {
 			continue // a link to another subsystem's volumes (recording dmtf-public-tower)
@@ -374,6 +375,9 @@ func level(body value) string {
 	if s == "" {
 		s = volumeLevel(body)
 	}
+	if all := body.get("SupportedRAIDTypes").items(); s == "" && len(all) == 1 { // of a storage pool
+		s = all[0].raw()
+	}
 	if s == "" {
 		s = body.get("Raid").raw() // array controllers before Redfish: "5"
 	}
@@ -413,6 +417,9 @@ func (b *builder) volume(s *subsystem, at string) {
 	}
 	p.Status, p.Why = judge(w)
 	members := b.volumeDrives(s, at, body)
+	if len(members) == 0 {
+		b.fromPools(s, p, body)
+	}
 	b.finishVolume(s, p, at, body, members, w)
 	if says {
 		p.read("drives_that_may_fail", "1", "", float64(remaining), true)
@@ -450,6 +457,82 @@ func (b *builder) volumeDrives(s *subsystem, at string, body value) []*part {
 	}
 	spareConsumed(out)
 	return out
+}
+
+// pools reads the storage pools of a subsystem whose drives stand behind its volumes without being named by them (SNIA
+// Swordfish; Seagate Exos X and Dell PowerVault ME: a disk group is a pool that lists its drives, and its one RAID level). A
+// pool is a volume here: what drives make. Where the volumes name the same drives themselves, pools say nothing new.
+func (b *builder) pools(s *subsystem, volumes []string) {
+	named := map[*part]bool{}
+	for _, v := range volumes {
+		body := b.t.at(v)
+		for _, l := range body.at("Links", "Drives").items() {
+			named[b.byPath[normal(l.link())]] = true
+		}
+		for _, d := range spanDrives(body) {
+			named[b.byPath[d]] = true
+		}
+	}
+	for _, at := range b.t.members(s.body.get("StoragePools").link()) {
+		body := b.t.at(at)
+		var members []*part
+		for _, source := range body.get("CapacitySources").items() {
+			for _, l := range listed(source.get("ProvidingDrives")) {
+				if p := b.poolDrive(s, l); p != nil {
+					members = append(members, p)
+				}
+			}
+		}
+		news := false
+		for _, m := range members {
+			news = news || !named[m]
+		}
+		if !news || b.byPath[at] != nil {
+			continue
+		}
+		p := b.newPart(component.Volume, at, body)
+		p.scope, p.names = s.path, []string{s.prefix + "pool-" + safe(lastSegment(at)), s.prefix + safe(lastSegment(s.path)) + "/pool-" + safe(lastSegment(at))}
+		p.set("type", "storage pool")
+		w := status(body.get("Status"))
+		p.Status, p.Why = judge(w)
+		s.parts = append(s.parts, p)
+		b.finishVolume(s, p, at, body, members, w)
+	}
+}
+
+// listed are the links of an array, or of a collection that stands in place of a link to one.
+func listed(v value) []value {
+	if m := v.get("Members"); m.kind == array {
+		return m.each()
+	}
+	return v.items()
+}
+
+// poolDrive finds the drive that a pool names: by its path, or, where that leads nowhere, by its last part among the
+// subsystem's drives (Seagate: ".../controller_a/0.0" for ".../controller_a/Drives/0.0").
+func (b *builder) poolDrive(s *subsystem, link value) *part {
+	at := normal(link.link())
+	if p := b.byPath[at]; at != "" && p != nil {
+		return p
+	}
+	var hit *part
+	for _, p := range s.parts {
+		if p.Kind == component.Drive && lastSegment(p.paths[0]) == lastSegment(at) && at != "" {
+			hit = p
+		}
+	}
+	return hit
+}
+
+// fromPools links a volume to the pools that it lies in.
+func (b *builder) fromPools(s *subsystem, p *part, body value) {
+	for _, source := range body.get("CapacitySources").items() {
+		for _, l := range listed(source.get("ProvidingPools")) {
+			if pool := b.byPath[normal(l.link())]; pool != nil {
+				b.links = append(b.links, edge{pool, p, component.Carries})
+			}
+		}
+	}
 }
 
 // namedBy are the subsystem's drives that say that they are the volume's.

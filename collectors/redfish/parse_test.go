@@ -394,6 +394,8 @@ func TestVolumes(t *testing.T) {
 		{"no level", `{"Status":{"State":"Enabled","Health":"OK"}}`, []string{good, good}, "ok", ", 0 of 2"},
 		{"RAID 0 of one drive: nothing to lose either (HPE XL675d, Huawei)", `{"RAIDType":"RAID0","Status":{"State":"Enabled","Health":"OK"}}`, []string{good}, "ok", "not-redundant, 1 of 1"},
 		{"its drives only among its spans (Huawei)", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"},"Links":{"Drives":[]},"Oem":{"Huawei":{"Spans":[{"SpanName":"Span0","Drives":[{"@odata.id":"` + storageAt + `/R1/Drives/1"},{"@odata.id":"` + storageAt + `/R1/Drives/2"}]}]}}}`, []string{good, good}, "ok", "full, 1 of 2"},
+		{"its drives only among its links' spans (Cisco)", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"},"Links":{"Oem":{"Cisco":{"Spans":[{"SpanId":0,"DrivesList":[{"@odata.id":"` + storageAt + `/R1/Drives/1"},{"@odata.id":"` + storageAt + `/R1/Drives/2"}]}]}}},"Oem":{"Cisco":{"VolumeState":"Optimal"}}}`, []string{good, good}, "ok", "full, 1 of 2"},
+		{"degraded (Cisco)", `{"RAIDType":"RAID5","Links":{"Oem":{"Cisco":{"Spans":[{"DrivesList":[{"@odata.id":"` + storageAt + `/R1/Drives/1"},{"@odata.id":"` + storageAt + `/R1/Drives/2"},{"@odata.id":"` + storageAt + `/R1/Drives/3"}]}]}}},"Oem":{"Cisco":{"VolumeState":"Degraded"}}}`, []string{good, good, bad}, "impaired", "lost, 2 of 3"},
 		{"only its drives name it", `{"RAIDType":"RAID1","Status":{"State":"Enabled","Health":"OK"},"Links":{}}`, []string{named, named}, "ok", "full, 1 of 2"},
 		{"degraded, in Dell's word alone", `{"RAIDType":"RAID1","Oem":{"Dell":{"DellVolume":{"RaidStatus":"Degraded","RemainingRedundancy":0}}}}`, []string{good, bad}, "impaired", "lost, 1 of 2"},
 		{"one drive: no group", `{"VolumeType":"RawDevice","RAIDType":null,"Status":{"State":"Enabled","Health":"OK"}}`, []string{good}, "ok", ""},
@@ -444,6 +446,10 @@ func TestDrives(t *testing.T) {
 		{"rebuilding (Huawei)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Huawei":{"RebuildState":"Rebuilding","FirmwareStatus":"Rebuild"}}}`, "ok+rebuilding"},
 		{"rebuilding (Dell)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Dell":{"DellPhysicalDisk":{"RaidStatus":"Rebuilding"}}}}`, "ok+rebuilding"},
 		{"rebuilding (Dell, newer)", `{"Status":{"State":"Enabled","Health":"OK"},"Oem":{"Dell":{"DellDrive":{"RaidStatus":"Rebuilding"}}}}`, "ok+rebuilding"},
+		{"rebuilding (Cisco)", `{"Oem":{"Cisco":{"DriveState":"Rebuild"}},"Status":{"State":"Enabled","Health":"OK"}}`, "ok+rebuilding"},
+		{"failed, in the firmware's word alone (Cisco)", `{"Oem":{"Cisco":{"DriveState":"UnconfiguredBad"}},"Status":{"State":"Enabled"}}`, "failed"},
+		{"a hot spare (Cisco)", `{"Oem":{"Cisco":{"DriveState":"GlobalHotSpare"}},"Status":{"State":"Enabled","Health":"OK"}}`, "ok+standby"},
+		{"sold on under another name (xFusion)", `{"Oem":{"xFusion":{"RebuildState":"Rebuilding","FirmwareStatus":"Rebuild"}},"Status":{"State":"Enabled","Health":"OK"}}`, "ok+rebuilding"},
 		{"a hot spare (HPE's arrays)", `{"DiskDriveUse":"GlobalSpare","Status":{"State":"Enabled","Health":"OK"}}`, "ok+standby"},
 		{"fails soon (HPE's arrays)", `{"DiskDriveStatusReasons":["PredictiveFail"],"Status":{"State":"Enabled","Health":"Warning"}}`, "impaired+predicted"},
 		{"an operation", `{"Status":{"State":"Enabled","Health":"OK"},"Operations":[{"OperationName":"Rebuild","PercentageComplete":3}]}`, "ok+rebuilding"},
@@ -459,6 +465,49 @@ func TestDrives(t *testing.T) {
 				t.Errorf("got %s (%s), want %s", how(d), d.Why, c.want)
 			}
 		})
+	}
+}
+
+// TestStoragePools: an array of which the volumes name pools, and the pools their drives (Seagate Exos X, Dell ME).
+func TestStoragePools(t *testing.T) {
+	const a = "/redfish/v1/Storage/controller_a"
+	drive := func(n string) string {
+		return `{"@odata.id":"` + a + `/Drives/` + n + `","Id":"` + n + `","Name":"` + n + `","SerialNumber":"SER-` + n + `","Status":{"State":"Enabled","Health":"OK"}}`
+	}
+	s := look(t, map[string]string{
+		"/redfish/v1":           `{"Chassis":{"@odata.id":"/redfish/v1/Chassis"},"Storage":{"@odata.id":"/redfish/v1/Storage"}}`,
+		"/redfish/v1/Chassis":   `{"Members":[{"@odata.id":"/redfish/v1/Chassis/1"}]}`,
+		"/redfish/v1/Chassis/1": `{"ChassisType":"StorageEnclosure","Status":{"State":"Enabled","Health":"OK"},"Power":{"@odata.id":"` + powerAt + `"}}`,
+		powerAt: `{"PowerSupplies":[{"@odata.id":"` + powerAt + `#/PowerSupplies/0","MemberId":"psu_0.0","Name":"PSU 0, Left","SerialNumber":"DHSIFTJ-1","Status":{"Health":"OK","State":"Enabled"}},
+			{"@odata.id":"` + powerAt + `#/PowerSupplies/1","MemberId":"psu_0.1","Name":"PSU 1, Right","SerialNumber":"DHSIFTJ-2","Status":{"Health":"OK","State":"Enabled"}}]}`,
+		"/redfish/v1/Storage": `{"Members":[{"@odata.id":"` + a + `"}]}`,
+		a: `{"Id":"controller_a","Status":{"State":"Enabled","Health":"OK"},"StorageControllers":[{"MemberId":"controller_a","Name":"Controller A","Status":{"State":"Enabled","Health":"OK"}}],
+			"Drives":[{"@odata.id":"` + a + `/Drives/0.0"},{"@odata.id":"` + a + `/Drives/0.1"},{"@odata.id":"` + a + `/Drives/0.2"}],
+			"Volumes":{"@odata.id":"` + a + `/Volumes"},"StoragePools":{"@odata.id":"` + a + `/StoragePools"}}`,
+		a + "/Drives/0.0":   drive("0.0"),
+		a + "/Drives/0.1":   drive("0.1"),
+		a + "/Drives/0.2":   drive("0.2"),
+		a + "/StoragePools": `{"Members":[{"@odata.id":"` + a + `/StoragePools/dgA01"},{"@odata.id":"` + a + `/StoragePools/A"}]}`,
+		a + "/StoragePools/dgA01": `{"@odata.id":"` + a + `/StoragePools/dgA01","Id":"dgA01","Name":"dgA01","Description":"DiskGroup","SupportedRAIDTypes":["RAID5"],"Status":{"State":"Enabled","Health":"Warning"},
+			"CapacitySources":[{"ProvidingDrives":{"Members":[{"@odata.id":"/redfish/v1/redfish/v1/Storage/controller_a/0.0"},{"@odata.id":"/redfish/v1/redfish/v1/Storage/controller_a/0.1"},{"@odata.id":"` + a + `/Drives/0.2"}]}}]}`,
+		a + "/StoragePools/A": `{"@odata.id":"` + a + `/StoragePools/A","Id":"A","Name":"A","Description":"Pool","Status":{"State":"Enabled","Health":"OK"}}`,
+		a + "/Volumes":        `{"Members":[{"@odata.id":"` + a + `/Volumes/v1"}]}`,
+		a + "/Volumes/v1":     `{"@odata.id":"` + a + `/Volumes/v1","Id":"v1","Status":{"State":"Enabled","Health":"OK"},"CapacitySources":[{"ProvidingPools":{"Members":[{"@odata.id":"` + a + `/StoragePools/dgA01"}]}}]}`,
+	})
+	if len(s.Claims) != 1 || s.Claims[0].State != snapshot.ClaimLost || s.Claims[0].Needed != 2 || len(s.Claims[0].Members) != 3 {
+		t.Errorf("%+v", s.Claims)
+	}
+	pool := find(t, s, "volume/pool-dgA01")
+	if how(pool) != "impaired" || pool.Attributes[component.RAIDLevel] != "RAID5" {
+		t.Errorf("the pool is %s, %v", how(pool), pool.Attributes)
+	}
+	if !strings.Contains(show(s), "srv-1/volume/pool-dgA01 carries srv-1/volume/1") {
+		t.Errorf("the volume hangs on nothing\n%s", show(s))
+	}
+	for _, id := range []string{"psu/0", "psu/1"} {
+		if c := find(t, s, id); how(c) != "ok" {
+			t.Errorf("%s is %s", id, how(c))
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	rController
 	rDrive
 	rVolume
+	rPool
 	rSimpleStorage
 	rAdapter
 	rPort
@@ -65,7 +66,7 @@ const (
 var paces = map[role]pace{
 	rSystem: always, rPower: always, rThermal: always, rStorage: always, rEquipment: slowly, rDistribution: always,
 	rPowerSub: doubled, rSupply: doubled, rSupplyMetrics: inTurn, rThermalSub: doubled, rFan: doubled,
-	rBattery: inTurn, rController: inTurn, rDrive: inTurn, rVolume: inTurn, rSimpleStorage: inTurn,
+	rBattery: inTurn, rController: inTurn, rDrive: inTurn, rVolume: inTurn, rPool: inTurn, rSimpleStorage: inTurn,
 	rPort: inTurn, rEthernet: inTurn, rSwitch: inTurn, rCircuit: always, rOutlet: inTurn, rDistributionMetrics: inTurn,
 	rCoolingUnit: always, rPump: inTurn, rLeakDetection: inTurn, rLeakDetector: inTurn,
 	rArray: always, rArrayDrive: inTurn, rArrayVolume: inTurn, rBaseAdapter: inTurn,
@@ -73,7 +74,7 @@ var paces = map[role]pace{
 
 // expands says which members are worth asking for in one request with their collection, and how many levels deep.
 var expands = map[role]int{
-	rSupply: 2, rFan: 1, rStorage: 3, rController: 1, rDrive: 1, rVolume: 1, rPort: 1, rEthernet: 1, rBattery: 2,
+	rSupply: 2, rFan: 1, rStorage: 3, rController: 1, rDrive: 1, rVolume: 1, rPool: 1, rPort: 1, rEthernet: 1, rBattery: 2,
 	rSwitch: 1, rCircuit: 1, rOutlet: 1, rAdapter: 1, rSimpleStorage: 1, rLeakDetector: 1, rPump: 1,
 }
 
@@ -119,7 +120,7 @@ var steps = map[role][]step{
 	rThermalSub:    {many(rFan, "Fans"), one(rThermalMetrics, "ThermalMetrics"), one(rLeakDetection, "LeakDetection"), many(rPump, "Pumps")},
 	rLeakDetection: {many(rLeakDetector, "LeakDetectors")},
 	rStorage: {
-		many(rController, "Controllers"), many(rVolume, "Volumes"), one(rDrive, "Drives"),
+		many(rController, "Controllers"), many(rVolume, "Volumes"), one(rDrive, "Drives"), many(rPool, "StoragePools"),
 	},
 	rController: {many(rPort, "Ports")},
 	rDrive:      {one(rVolume, "Links", "Volumes")}, // for services whose collection of volumes does not answer

@@ -191,7 +191,7 @@ func oemSupply(body value) (component.Status, string) {
 	for _, word := range []value{
 		oem.at("Hpe", "PowerSupplyStatus", "State"), oem.at("Hp", "PowerSupplyStatus", "State"), // hpe-dl325: "Ok"
 		oem.at("Dell", "DellPowerSupplyView", "DetailedState"), // dell-r750: "Presence Detected"
-		oem.at("Huawei", "ActiveStandby"),                      // "Active", "Standby"
+		vendorSays(body, "ActiveStandby"),                      // Huawei: "Active", "Standby"
 	} {
 		if st, ok := supplyWord(word.str()); ok {
 			return st, "the vendor's own state is " + word.str()
@@ -384,8 +384,8 @@ func (b *builder) controllerBattery(controller *part, storage, body value, at st
 			said: "PrimaryStatus " + o.get("PrimaryStatus").raw() + ", RAIDState " + o.get("RAIDState").raw(), spoke: true,
 		})
 	}
-	if o := body.at("Oem", "Huawei", "CapacitanceStatus"); o.kind == object {
-		b.cacheBattery(controller, at, body.at("Oem", "Huawei", "CapacitanceName").str(), status(o))
+	if o := vendorSays(body, "CapacitanceStatus"); o.kind == object {
+		b.cacheBattery(controller, at, vendorSays(body, "CapacitanceName").str(), status(o))
 	}
 	if w := body.get("BackupPowerSourceStatus").str(); w != "" {
 		b.cacheBattery(controller, at, "", backupPower(w))
@@ -424,21 +424,17 @@ func (b *builder) cacheBattery(controller *part, at, name string, w words) {
 
 // driveQuirks reads what vendors say of a drive beside the standard's properties. It returns the joined state.
 func driveQuirks(body value, st component.Status, why string) (component.Status, string) {
-	oem := body.get("Oem")
-	// Huawei (recording huawei-2288h-v5): RebuildState, FirmwareStatus.
-	if o := oem.get("Huawei"); o.kind == object {
-		if s := strings.ToLower(o.get("RebuildState").str()); s != "" && s != "doneornotrebuilt" {
-			st.Rebuilding, why = true, join(why, "RebuildState "+o.get("RebuildState").str())
-		}
-		st, why = firmwareState(o.get("FirmwareStatus").str(), st, why)
+	// Huawei (recording huawei-2288h-v5): RebuildState.
+	if s := strings.ToLower(vendorSays(body, "RebuildState").str()); s != "" && s != "doneornotrebuilt" {
+		st.Rebuilding, why = true, join(why, "RebuildState "+vendorSays(body, "RebuildState").str())
 	}
-	// Dell: Oem.Dell.DellPhysicalDisk (since iDRAC 9 7.x DellDrive) or DellPCIeSSD: RaidStatus, PredictiveFailureState.
-	for _, name := range []string{"DellPhysicalDisk", "DellDrive", "DellPCIeSSD"} {
-		o := oem.at("Dell", name)
-		if strings.Contains(strings.ToLower(o.get("PredictiveFailureState").str()), "smartalertpresent") {
-			st.Predicted, why = true, join(why, "PredictiveFailureState "+o.get("PredictiveFailureState").str())
-		}
-		st, why = firmwareState(o.get("RaidStatus").str(), st, why)
+	// Dell (Oem.Dell.DellPhysicalDisk, since iDRAC 9 7.x DellDrive, or DellPCIeSSD): PredictiveFailureState.
+	if s := vendorSays(body, "PredictiveFailureState"); strings.Contains(strings.ToLower(s.str()), "smartalertpresent") {
+		st.Predicted, why = true, join(why, "PredictiveFailureState "+s.str())
+	}
+	// The RAID firmware's word: Huawei's FirmwareStatus, Dell's RaidStatus, Cisco's DriveState, Lenovo's DriveStatus.
+	for _, o := range sections(body) {
+		st, why = firmwareState(o.first("FirmwareStatus", "RaidStatus", "DriveState", "DriveStatus").str(), st, why)
 	}
 	// HPE (recording hpe-xl675d: DiskDriveUse "Data", DiskDriveStatusReasons ["NonAuthenticDrive"]).
 	if use := body.get("DiskDriveUse").str(); strings.Contains(strings.ToLower(use), "spare") && st.Condition == component.OK {
@@ -459,11 +455,11 @@ func driveQuirks(body value, st component.Status, why string) (component.Status,
 
 // spareUse is the kind of hot spare that a drive is, where the vendor has a word of its own for it.
 func spareUse(drive value) string {
-	use := strings.ToLower(drive.get("DiskDriveUse").str() + " " + drive.at("Oem", "Huawei", "FirmwareStatus").str())
+	use := strings.ToLower(drive.get("DiskDriveUse").str() + " " + vendorSays(drive, "FirmwareStatus", "DriveState", "DriveStatus").str())
 	switch {
 	case !strings.Contains(use, "spare"):
 		return ""
-	case strings.Contains(use, "dedicated"), len(drive.at("Oem", "Huawei", "SpareforLogicalDrives").items()) > 0:
+	case strings.Contains(use, "dedicated"), len(vendorSays(drive, "SpareforLogicalDrives").items()) > 0:
 		return "dedicated"
 	}
 	return "global"
@@ -471,7 +467,7 @@ func spareUse(drive value) string {
 
 // rebuildProgress is how far a drive's rebuild has come in %, where the vendor keeps it (recording huawei-2288h-v5: RebuildProgress).
 func rebuildProgress(drive value) value64 {
-	return num(drive.at("Oem", "Huawei", "RebuildProgress")).sane(100)
+	return num(vendorSays(drive, "RebuildProgress")).sane(100)
 }
 
 // firmwareState sorts the words of RAID firmware for a drive's state.
@@ -481,8 +477,10 @@ func firmwareState(word string, st component.Status, why string) (component.Stat
 		st.Rebuilding, why = true, join(why, "the controller says "+word)
 	case "failed", "unconfiguredbad", "offline", "missing":
 		st.Condition, why = component.Worse(st.Condition, component.Failed), join(why, "the controller says "+word)
-	case "hotspare", "spare", "globalspare", "dedicatedspare":
+	case "hotspare", "spare", "globalspare", "dedicatedspare", "globalhotspare", "dedicatedhotspare":
 		st.Standby, why = true, join(why, "the controller says "+word)
+	case "predictivefailure", "predictedfailure":
+		st.Predicted, why = true, join(why, "the controller says "+word)
 	case "foreign":
 		why = join(why, "the controller says Foreign: it holds another array's data")
 	}
@@ -492,21 +490,48 @@ func firmwareState(word string, st component.Status, why string) (component.Stat
 // volumeLevel finds the RAID level where vendors keep it: Huawei in Oem.Huawei.VolumeRaidLevel (huawei-2288h-v5); Cisco
 // and others in Oem.*.RaidLevel.
 func volumeLevel(body value) string {
-	for _, o := range body.get("Oem").each() {
-		if s := o.first("VolumeRaidLevel", "RaidLevel", "RAIDLevel").str(); s != "" {
-			return s
-		}
-	}
-	return ""
+	return vendorSays(body, "VolumeRaidLevel", "RaidLevel", "RAIDLevel").str()
 }
 
-// spanDrives are the drives of a volume where vendors list them by span: Huawei (recording huawei-2288h-v5: Spans).
+// sections are the objects of a resource's Oem section: each vendor's, and those within it (Dell: Oem.Dell.DellDrive). A
+// name that one vendor has coined is read in all of them: firmware is sold on under other names (Huawei's iBMC as xFusion's,
+// AMI's with sections of its customers).
+func sections(body value) []value {
+	var out []value
+	for _, vendor := range body.get("Oem").each() {
+		if vendor.kind != object {
+			continue
+		}
+		out = append(out, vendor)
+		for _, inner := range vendor.each() {
+			if inner.kind == object {
+				out = append(out, inner)
+			}
+		}
+	}
+	return out
+}
+
+// vendorSays is the first of the named fields in any of the Oem sections.
+func vendorSays(body value, names ...string) value {
+	for _, o := range sections(body) {
+		if v := o.first(names...); v.present() {
+			return v
+		}
+	}
+	return value{}
+}
+
+// spanDrives are the drives of a volume where vendors list them by span: Huawei in Oem (recording huawei-2288h-v5: Spans,
+// Drives), Cisco's CIMC 4.1 in Links.Oem (UCS C240 M5: Spans, DrivesList, and no Links.Drives).
 func spanDrives(body value) []string {
 	var out []string
-	for _, o := range body.get("Oem").each() {
-		for _, span := range o.get("Spans").items() {
-			for _, l := range span.get("Drives").items() {
-				out = appendNew(out, normal(l.link()))
+	for _, from := range []value{body, body.get("Links")} {
+		for _, o := range sections(from) {
+			for _, span := range o.get("Spans").items() {
+				for _, l := range span.first("Drives", "DrivesList").items() {
+					out = appendNew(out, normal(l.link()))
+				}
 			}
 		}
 	}
@@ -516,15 +541,10 @@ func spanDrives(body value) []string {
 // volumeQuirks reads what vendors say of a volume: how many drives may still fail (Dell), its state where there is no
 // Status (Cisco: Oem.*.VolumeState "Optimal"; check_redfish).
 func volumeQuirks(body value) (remaining int, known bool, st words) {
-	vendors := body.get("Oem").each()
-	for _, name := range []string{"DellVirtualDisk", "DellVolume"} { // the latter since iDRAC 9 7.x
-		o := body.at("Oem", "Dell", name)
-		vendors = append(vendors[:len(vendors):len(vendors)], o)
+	for _, o := range sections(body) { // Dell: DellVirtualDisk, since iDRAC 9 7.x DellVolume
 		if n, ok := o.get("RemainingRedundancy").num(); ok && n >= 0 && n < 10 {
 			remaining, known = int(n), true
 		}
-	}
-	for _, o := range vendors {
 		if s := o.first("VolumeState", "RaidStatus").str(); s != "" {
 			st = words{health: strings.ToLower(s), said: s, spoke: true}
 		}
