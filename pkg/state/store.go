@@ -24,6 +24,8 @@ type Store struct {
 	byKey     map[string]map[*device]bool // what devices may have in common; see unite.go
 	touched   map[string]bool
 	leftovers map[string]Seen // what was remembered of devices that are made up when they are found
+	names     []string        // of all devices, sorted; nil: to be made
+	order     []*device       // by these names; nil: to be made
 }
 
 type targetKey struct{ device, url string }
@@ -80,7 +82,7 @@ func (s *Store) add(t Target) {
 	d := s.devices[t.Device]
 	if d == nil {
 		d = &device{name: t.Device}
-		s.devices[t.Device] = d
+		s.put(d)
 	}
 	made := &target{Target: Target{URL: t.URL, Device: t.Device, Interval: t.Interval, Named: t.Named}, words: map[component.ID]word{}}
 	s.targets[key] = made
@@ -299,8 +301,43 @@ func (s *Store) Device(name string) *Device {
 	return d.look()
 }
 
-// Devices returns the names of all devices, sorted.
-func (s *Store) Devices() []string { return slices.Sorted(maps.Keys(s.devices)) }
+// Devices returns the names of all devices, sorted. The caller must not change them.
+func (s *Store) Devices() []string {
+	if s.names == nil {
+		s.names = slices.Sorted(maps.Keys(s.devices))
+	}
+	return s.names
+}
+
+// Views returns the merged views of all devices, in the order of their names.
+func (s *Store) Views() []*Device {
+	views := make([]*Device, 0, len(s.devices))
+	for _, d := range s.inOrder() {
+		views = append(views, d.look())
+	}
+	return views
+}
+
+// inOrder are all devices by their names.
+func (s *Store) inOrder() []*device {
+	if s.order == nil {
+		for _, name := range s.Devices() {
+			s.order = append(s.order, s.devices[name])
+		}
+	}
+	return s.order
+}
+
+// put adds a device, and drop takes one away.
+func (s *Store) put(d *device) {
+	s.devices[d.name] = d
+	s.names, s.order = nil, nil
+}
+
+func (s *Store) drop(d *device) {
+	delete(s.devices, d.name)
+	s.names, s.order = nil, nil
+}
 
 // Seen returns what must be remembered of a device. The caller must not change it.
 func (s *Store) Seen(name string) Seen {
@@ -315,14 +352,13 @@ func (s *Store) Seen(name string) Seen {
 // Dirty returns the names of the devices whose Seen changed since the last call, sorted.
 func (s *Store) Dirty() []string {
 	var names []string
-	for name, d := range s.devices {
+	for _, d := range s.inOrder() {
 		d.look()
 		if d.dirty {
 			d.dirty = false
-			names = append(names, name)
+			names = append(names, d.name)
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 

@@ -203,7 +203,7 @@ func (s *Store) tie(devices []*device) {
 	s.share(devices, was)
 	for d := range before {
 		if d.made && len(d.guests) == 0 {
-			delete(s.devices, d.name)
+			s.drop(d)
 			s.leftovers[d.name] = d.seen.clone()
 		}
 		s.touched[d.name] = true
@@ -609,7 +609,7 @@ func (s *Store) ownerOf(nodes []*device) *device {
 		return d
 	}
 	d := &device{name: name, ties: ties{made: true}, seen: s.leftovers[name].clone()}
-	s.devices[name] = d
+	s.put(d)
 	return d
 }
 
