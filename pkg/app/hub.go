@@ -1,0 +1,82 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/sparewatch/sparewatch/collectors"
+	edge "github.com/sparewatch/sparewatch/collectors/bgp"
+	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/config"
+)
+
+// polled reports whether somebody has to ask the target: routers tell the hub by themselves.
+func polled(t collectors.Target) bool {
+	u, err := url.Parse(t.URL)
+	return err != nil || !hears(u.Scheme)
+}
+
+func hears(scheme string) bool { return slices.Contains(edge.Schemes(), scheme) }
+
+// newHub makes what hears the routers' BGP, where the configuration asks for it.
+func (a *App) newHub(c *config.Config) (*edge.Hub, error) {
+	if c.BGP == nil {
+		return nil, nil
+	}
+	return edge.New(a.hubOptions(c))
+}
+
+func (a *App) hubOptions(c *config.Config) edge.Options {
+	o := *c.BGP
+	o.Out, o.Log, o.Now = a.judge.hand, a.log, a.now
+	mains := map[string]component.ID{}
+	for _, d := range c.Devices {
+		if slices.ContainsFunc(d.Targets, polled) { // that collector knows what the device is
+			mains[d.Name] = component.NewID(d.Name, cmp.Or(d.Kind, component.Router), "1")
+		}
+	}
+	o.Main = func(router string) component.ID { return mains[router] }
+	return o
+}
+
+// openHub begins to hear.
+func (a *App) openHub(ctx context.Context) error {
+	if a.hub == nil {
+		return nil
+	}
+	if err := a.hub.Start(ctx); err != nil {
+		return err
+	}
+	a.undo = append(a.undo, func(ctx context.Context) error {
+		if err := a.hub.Stop(ctx); err != nil {
+			return fmt.Errorf("stop hearing BGP: %w", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// hubAccepts reports whether a reload's configuration can be taken.
+func (a *App) hubAccepts(c *config.Config) error {
+	switch {
+	case (a.hub == nil) != (c.BGP == nil):
+		return errors.New("the section bgp cannot come or go while the daemon runs: restart it")
+	case a.hub == nil:
+		return nil
+	}
+	return a.hub.Accepts(a.hubOptions(c))
+}
+
+// reloadHub gives the hub what a new configuration asks for; hubAccepts was asked before.
+func (a *App) reloadHub(ctx context.Context, c *config.Config) {
+	if a.hub == nil {
+		return
+	}
+	if err := a.hub.Reconfigure(ctx, a.hubOptions(c)); err != nil {
+		a.log.Error("not everything of the section bgp could be taken in", "error", err)
+	}
+}
