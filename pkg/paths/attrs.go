@@ -100,13 +100,6 @@ func (s *store) drop(n uint32) {
 	s.forget(n)
 }
 
-// tidy forgets n if nobody took it.
-func (s *store) tidy(n uint32) {
-	if s.uses[n] == 0 {
-		s.forget(n)
-	}
-}
-
 func (s *store) forget(n uint32) {
 	mask := uint32(len(s.index) - 1)
 	i := s.sums[n] & mask
@@ -126,6 +119,10 @@ func (s *store) forget(n uint32) {
 	s.used -= size
 	s.dead += size
 	s.free = append(s.free, n)
+	if s.live == 0 { // nobody holds a number any more
+		*s = store{seed: s.seed, at: make([]uint64, 1), uses: make([]uint32, 1), sums: make([]uint32, 1), index: make([]uint32, 16), buf: s.buf}
+		return
+	}
 	if s.dead > s.used && s.dead > 4*blockLen {
 		s.compact()
 	}
