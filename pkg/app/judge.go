@@ -50,6 +50,8 @@ type judge struct {
 	doubt   atomic.Pointer[error] // why the outbox could not write it
 
 	polls, failed uint64
+	lastFailed    string    // the target of the last poll that failed
+	lastFailedAt  time.Time // and when
 	late          uint64    // as the poller counted at lateAt
 	lateAt        time.Time // when it was asked last
 	evaluations   uint64
@@ -255,6 +257,7 @@ func (j *judge) take(sn *snapshot.Snapshot) {
 	j.polls++
 	if !sn.Reachable {
 		j.failed++
+		j.lastFailed, j.lastFailedAt = sn.Target, sn.At
 	}
 	device, changed := j.store.Apply(sn)
 	if device == "" {

@@ -39,7 +39,7 @@ func (j *judge) show(now time.Time) {
 		j.late, j.lateAt = j.app.poller.Stats().Late, now
 	}
 	p.daemon = prom.Daemon{
-		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, PollsLate: j.late,
+		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, LastFailed: j.lastFailed, LastFailedAt: j.lastFailedAt, PollsLate: j.late,
 		Evaluations: j.evaluations, Evaluating: j.evaluating, LedgerEntries: j.head,
 		Pushed: j.app.pushStats(), Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
 	}
