@@ -35,6 +35,9 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func ptr(n int) *int { return &n }
 
+// over is a headroom that there isn't.
+var over = -300.0
+
 // rack is one server that lost a supply, a UPS that does not answer, and a service on both.
 func rack() View {
 	psu := func(local string, c component.Condition) state.Part {
@@ -70,7 +73,8 @@ func rack() View {
 				{Rule: finding.ComponentFailed, Subject: "srv-101/psu/2", Severity: finding.Warning, Under: "redundancy-lost:srv-101/group/psu"},
 				{Rule: finding.BlindSpot, Subject: "ams1/conduit/\"a\"\nb\xff"},
 			},
-			Settled: true,
+			Capacity: engine.Loads{Elements: []engine.Failover{{ID: "ams1/feed/feed-b", Kind: component.Feed, Lost: "ams1/feed/feed-a", After: engine.Loading{Ratio: 1.2}, HeadroomVA: &over}}},
+			Settled:  true,
 		},
 		Devices: []*state.Device{
 			{Name: "srv-101", Identity: snapshot.Device{Vendor: "Dell", Model: "R750"}, Parts: []state.Part{psu("1", component.OK), psu("2", component.Failed)},
