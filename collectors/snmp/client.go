@@ -127,6 +127,7 @@ type client struct {
 	tuning   *tuning
 	spent    error // the limit that was reached
 	answered bool  // the agent has answered at least once
+	knew     bool  // version 3: the engine was known before this conversation
 	session  *session
 }
 
@@ -229,7 +230,9 @@ func (c *client) borrow() error {
 	}
 	g.Target, g.Port, g.Timeout, g.Retries, g.MaxOids, g.Context = s.host, s.port, s.target.Timeout, tries-1, 200, c.ctx
 	g.Version, g.SecurityModel, g.MsgFlags = gosnmp.Version3, gosnmp.UserSecurityModel, s.usm.flags
-	g.SecurityParameters, g.ContextName, g.ContextEngineID = s.usm.parameters, s.usm.context, ""
+	// An agent may take no context but its own engine's (RFC 3411 section 3.3.1).
+	g.SecurityParameters, g.ContextName, g.ContextEngineID = s.usm.parameters, s.usm.context, s.usm.parameters.AuthoritativeEngineID
+	c.knew = s.usm.parameters.AuthoritativeEngineID != ""
 	g.OnSent = func(*gosnmp.GoSNMP) { c.requests++ }
 	g.SetRequestID(rand.Uint32())
 	g.SetMsgID(rand.Uint32())
@@ -269,6 +272,9 @@ func (c *client) ask(pdu gosnmp.PDUType, second, third int, oids []arcs) ([]bind
 		exchange = c.byLibrary
 	}
 	r, err := exchange(pdu, second, third, oids)
+	if err != nil && c.anotherEngine() {
+		r, err = exchange(pdu, second, third, oids)
+	}
 	if err != nil {
 		return nil, c.sort(err)
 	}

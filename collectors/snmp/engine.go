@@ -1,6 +1,9 @@
 package snmp
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+	"strings"
+)
 
 // engineID is the agent's SNMP engine id, as hexadecimal digits, where SNMPv3 has told it: traps of version 3 bear it.
 func (s *session) engineID() string {
@@ -8,4 +11,28 @@ func (s *session) engineID() string {
 		return ""
 	}
 	return hex.EncodeToString([]byte(s.usm.parameters.AuthoritativeEngineID))
+}
+
+// anotherEngine reports whether an agent has answered that it isn't the engine that it was at the last poll: another
+// device stands in its place, or it was set up anew. The engine is forgotten, so that the next request looks for it. The
+// report that says so cannot be signed; whoever forges one makes us ask once more.
+func (c *client) anotherEngine() bool {
+	if c.g == nil || !c.knew || c.answered || !c.g.Conn.(*countingConn).reported(unknownEngine) {
+		return false
+	}
+	p := c.session.usm.parameters
+	p.AuthoritativeEngineID, p.AuthoritativeEngineBoots, p.AuthoritativeEngineTime = "", 0, 0
+	p.SecretKey, p.PrivacyKey = nil, nil
+	c.g.ContextEngineID = ""
+	c.knew = false
+	return true
+}
+
+// unknownEngine is the number of usmStatsUnknownEngineIDs.
+const unknownEngine = 4
+
+// reported reports whether the last datagram is a report of this counter of usmStats.
+func (c *countingConn) reported(counter byte) bool {
+	_, after, found := strings.Cut(string(c.last), usmStats)
+	return found && after != "" && after[0] == counter
 }
