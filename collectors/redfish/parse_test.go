@@ -199,6 +199,7 @@ func TestGroups(t *testing.T) {
 		{"an empty set says nothing (Supermicro X10)", "", `{"Mode":"Failover","MinNumNeeded":1,"MaxNumSupported":4,"RedundancySet":[],"Status":{"State":"Enabled","Health":"OK"}}`, "psu: , 0 of 0, members"},
 		{"a list of modes (iDRAC 7)", dell, `{"Mode":[{"Member":"N+1"}],"RedundancySet":[],"Status":{"State":"Enabled","Health":"OK"}}`, "psu: , 0 of 0, members"},
 		{"Critical while enabled (iDRAC 8)", dell, `{"Mode":"N+m","MinNumNeeded":2,"MaxNumSupported":4,` + set + `,"Status":{"State":"Enabled","Health":"Critical"}}`, "psu: lost, 1 of 2, members 1 2"},
+		{"2 of 2 while one has failed: it cannot need more than when it was well", "", `{"Mode":"N+m","MinNumNeeded":2,"MaxNumSupported":2,` + set + `,"Status":{"State":"Enabled","Health":"Critical"}}`, "psu: lost, 1 of 2, members 1 2"},
 		{"disabled", "", `{"Mode":"N+m","MinNumNeeded":1,"MaxNumSupported":2,` + set + `,"Status":{"State":"Disabled","Health":"OK"}}`, "psu: not-redundant, 1 of 2, members 1 2"},
 		{"not enabled", "", `{"Mode":"N+m","RedundancyEnabled":false,` + set + `,"Status":{"State":"Enabled","Health":"OK"}}`, "psu: not-redundant, 0 of 2, members 1 2"},
 		{"State and Health disagree (DMTF rackmount1)", "", `{"Mode":"Failover","MinNumNeeded":1,"MaxNumSupported":2,` + set + `,"Status":{"State":"UnavailableOffline","Health":"OK"}}`, "psu: lost, 1 of 2, members 1 2"},
@@ -651,6 +652,49 @@ func TestAnOldILO(t *testing.T) {
 	}
 	if len(s.Claims) != 1 || s.Claims[0].State != snapshot.ClaimLost || s.Claims[0].Carries != "srv-1/volume/1" {
 		t.Errorf("%+v", s.Claims)
+	}
+}
+
+// TestCoolingUnit: a distribution unit for coolant with a pump that has failed, a supply without its feed, coolant that runs
+// low, and a leak.
+func TestCoolingUnit(t *testing.T) {
+	const u, c = "/redfish/v1/ThermalEquipment/CDUs/1", "/redfish/v1/Chassis/1"
+	texts := map[string]string{
+		"/redfish/v1":                       `{"ThermalEquipment":{"@odata.id":"/redfish/v1/ThermalEquipment"}}`,
+		"/redfish/v1/ThermalEquipment":      `{"CDUs":{"@odata.id":"/redfish/v1/ThermalEquipment/CDUs"}}`,
+		"/redfish/v1/ThermalEquipment/CDUs": `{"Members":[{"@odata.id":"` + u + `"}]}`,
+		u: `{"Id":"1","Name":"CDU","EquipmentType":"CDU","Manufacturer":"Contoso","Model":"BRRR","Status":{"State":"Enabled","Health":"Warning"},"Pumps":{"@odata.id":"` + u + `/Pumps"},"Reservoirs":{"@odata.id":"` + u + `/Reservoirs"},
+			"PowerSupplies":{"@odata.id":"` + u + `/PowerSupplies"},"LeakDetection":{"@odata.id":"` + u + `/LeakDetection"},
+			"PumpRedundancy":[{"RedundancyType":"NPlusM","MaxSupportedInGroup":3,"MinNeededInGroup":2,"RedundancyGroup":[{"@odata.id":"` + u + `/Pumps/1"},{"@odata.id":"` + u + `/Pumps/2"},{"@odata.id":"` + u + `/Pumps/3"}],"Status":{"State":"Enabled","Health":"Critical"}}],
+			"PowerSupplyRedundancy":[{"RedundancyType":"Failover","MaxSupportedInGroup":2,"MinNeededInGroup":1,"RedundancyGroup":[{"@odata.id":"` + u + `/PowerSupplies/1"},{"@odata.id":"` + u + `/PowerSupplies/2"}],"Status":{"State":"Enabled","Health":"Warning"}}]}`,
+		u + "/Pumps":           `{"Members":[{"@odata.id":"` + u + `/Pumps/1"},{"@odata.id":"` + u + `/Pumps/2"},{"@odata.id":"` + u + `/Pumps/3"}]}`,
+		u + "/PowerSupplies":   `{"Members":[{"@odata.id":"` + u + `/PowerSupplies/1"},{"@odata.id":"` + u + `/PowerSupplies/2"}]}`,
+		u + "/PowerSupplies/1": `{"Id":"1","Name":"PSU 1","LineInputStatus":"Normal","Status":{"State":"Enabled","Health":"OK"}}`,
+		u + "/PowerSupplies/2": `{"Id":"2","Name":"PSU 2","LineInputStatus":"LossOfInput","Status":{"State":"Enabled","Health":"Critical"}}`,
+		u + "/Reservoirs":      `{"Members":[{"@odata.id":"` + u + `/Reservoirs/1"}]}`,
+		u + "/Reservoirs/1":    `{"Id":"1","Name":"Reservoir","FluidLevelStatus":"Low","FluidLevelPercent":{"Reading":12},"Status":{"State":"Enabled","Health":"OK"}}`,
+		u + "/LeakDetection":   `{"Id":"LeakDetection","LeakDetectorGroups":[{"GroupName":"Tray","Detectors":[{"DataSourceUri":"` + c + `/LeakDetectors/A","DeviceName":"Tray leak A","DetectorState":"OK"},{"DeviceName":"Tray leak B","DetectorState":"Critical"}]}]}`,
+	}
+	for n, health := range map[string]string{"1": "OK", "2": "Critical", "3": "OK"} {
+		texts[u+"/Pumps/"+n] = `{"Id":"` + n + `","Name":"Pump ` + n + `","PumpSpeedPercent":{"Reading":40,"SpeedRPM":2100},"Status":{"State":"Enabled","Health":"` + health + `"}}`
+	}
+	s := look(t, texts)
+	got := map[string]string{}
+	for _, c := range s.Components {
+		got[string(c.Kind)+"/"+c.ID.Local()] = how(c)
+	}
+	for id, want := range map[string]string{"cooling/1": "impaired", "cooling/1/pump-1": "ok", "cooling/1/pump-2": "failed", "cooling/1/reservoir-1": "impaired", "psu/1/1": "ok", "psu/1/2": "ok+input_lost",
+		"sensor/leak-A": "ok", "sensor/leak-Tray-leak-B": "failed"} {
+		if got[id] != want {
+			t.Errorf("%s is %q, want %s; there are %v", id, got[id], want, got)
+		}
+	}
+	var claims []string
+	for _, k := range s.Claims {
+		claims = append(claims, fmt.Sprintf("%s %s %d of %d", k.Group.Local(), k.State, k.Needed, k.Designed))
+	}
+	if all := strings.Join(claims, "; "); !strings.Contains(all, "cooling-1 lost 2 of 3") || !strings.Contains(all, "psu-1 degraded 1 of 2") {
+		t.Errorf("claims %s", all)
 	}
 }
 

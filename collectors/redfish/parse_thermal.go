@@ -224,6 +224,10 @@ func (b *builder) coolingUnit(name, at string) {
 		b.freshen(p, m)
 	}
 	b.leaks(at, body.get("LeakDetection").link())
+	for _, m := range b.t.members(body.get("Reservoirs").link()) {
+		b.reservoir(at, prefix, m)
+	}
+	b.unitSupplies(at, prefix, unit, body)
 	for _, group := range []struct {
 		field string
 		kind  component.Kind
@@ -237,6 +241,42 @@ func (b *builder) coolingUnit(name, at string) {
 			b.claims = append(b.claims, c)
 		}
 	}
+}
+
+// unitSupplies reads the supplies that a cooling unit has itself, and their groups.
+func (b *builder) unitSupplies(at, prefix string, unit *part, body value) {
+	var own []*supply
+	for _, v := range b.suppliesOf(b.t.members(body.get("PowerSupplies").link()), "PowerSubsystem") {
+		if b.byPath[v.link] == nil {
+			s := &supply{chassis: at, views: []view{v}}
+			b.addSupply(s)
+			s.part.named(at, prefix, s.part.Attributes[component.Location], v.body.get("Name").str(), lastSegment(v.link))
+			own = append(own, s)
+		}
+	}
+	b.judgeSupplies(own)
+	for _, c := range b.redundancies(component.PSU, "CoolingUnit", at+"#/PowerSupplyRedundancy", body.get("PowerSupplyRedundancy"), b.nothing) {
+		c.carries, c.prefix, c.local = unit, prefix, "psu-"+safe(lastSegment(at))
+		if why := b.unread(at); why != "" {
+			c.state, c.why = snapshot.ClaimNone, why
+		}
+		b.claims = append(b.claims, c)
+	}
+}
+
+// reservoir reads a store of coolant: what is in it is not enough where FluidLevelStatus says so (Reservoir.v1_0).
+func (b *builder) reservoir(scope, prefix, at string) {
+	body := b.t.at(at)
+	p := b.newPart(component.Cooling, at, body)
+	p.named(scope, prefix+"reservoir-", b.label(body), body.get("Name").str(), lastSegment(at))
+	p.set("type", "reservoir")
+	p.Status, p.Why = judge(status(body.get("Status")))
+	if s := body.get("FluidLevelStatus").str(); s != "" && !strings.EqualFold(s, "ok") && p.Condition == component.OK {
+		p.Condition, p.Why = component.Impaired, join("FluidLevelStatus is "+s, p.Why)
+	}
+	level := num(body.get("FluidLevelPercent")).sane(100)
+	p.read("fluid_level", "%", "", level.v, level.ok)
+	b.freshen(p, at)
 }
 
 func (b *builder) pump(scope, prefix, at string) *part {
@@ -254,21 +294,55 @@ func (b *builder) pump(scope, prefix, at string) *part {
 // leaks reads leak detectors: as sensors, since what leaks is not the detector.
 func (b *builder) leaks(scope, link string) {
 	detection := b.t.at(link)
+	known := 0
 	for _, at := range b.t.members(detection.get("LeakDetectors").link()) {
 		body := b.t.at(at)
 		p := b.newPart(component.Sensor, at, body)
 		p.named(scope, "leak-", b.label(body), lastSegment(at))
-		p.set("type", "leak detector")
 		p.Status, p.Why = judge(status(body.get("Status")))
-		if s := body.get("DetectorState").str(); s != "" {
-			p.set("state", s)
-			switch healthOf(strings.ToLower(s)) {
-			case healthWarning:
-				p.Condition, p.Why = component.Impaired, join(fmt.Sprintf("its state is %s: there may be a leak", s), p.Why)
-			case healthCritical:
-				p.Condition, p.Why = component.Failed, join(fmt.Sprintf("its state is %s: there is a leak", s), p.Why)
-			}
-		}
+		p.leak(body)
 		b.freshen(p, at)
+		known++
+	}
+	if known > 0 {
+		return
+	}
+	for _, group := range detection.get("LeakDetectorGroups").items() { // excerpts of detectors, where there is no list of them
+		for i, d := range group.get("Detectors").items() {
+			at, name := d.get("DataSourceUri").str(), ""
+			if name = lastSegmentInner(at); at == "" {
+				name = d.get("DeviceName").str()
+				at = normal(link) + "#/LeakDetectorGroups/" + group.get("GroupName").str() + "/" + itoa(i)
+			}
+			if b.byPath[source(at)] != nil {
+				continue
+			}
+			p := b.newPart(component.Sensor, at, value{})
+			p.named(scope, "leak-", name, lastSegmentInner(at))
+			p.Name = d.get("DeviceName").str()
+			p.Why = "the service gives no status"
+			p.leak(d)
+			b.freshen(p, link)
+		}
+	}
+}
+
+// leak takes in what a detector has found.
+func (p *part) leak(body value) {
+	p.set("type", "leak detector")
+	s := body.get("DetectorState").str()
+	if s == "" {
+		return
+	}
+	p.set("state", s)
+	switch healthOf(strings.ToLower(s)) {
+	case healthOK:
+		if p.Condition == component.Unknown {
+			p.Condition, p.Why = component.OK, ""
+		}
+	case healthWarning:
+		p.Condition, p.Why = component.Impaired, join(fmt.Sprintf("its state is %s: there may be a leak", s), p.Why)
+	case healthCritical:
+		p.Condition, p.Why = component.Failed, join(fmt.Sprintf("its state is %s: there is a leak", s), p.Why)
 	}
 }

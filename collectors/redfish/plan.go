@@ -68,7 +68,7 @@ var paces = map[role]pace{
 	rPowerSub: doubled, rSupply: doubled, rSupplyMetrics: inTurn, rThermalSub: doubled, rFan: doubled,
 	rBattery: inTurn, rController: inTurn, rDrive: inTurn, rVolume: inTurn, rPool: inTurn, rSimpleStorage: inTurn,
 	rPort: inTurn, rEthernet: inTurn, rSwitch: inTurn, rCircuit: always, rOutlet: inTurn, rDistributionMetrics: inTurn,
-	rCoolingUnit: always, rPump: inTurn, rLeakDetection: inTurn, rLeakDetector: inTurn,
+	rCoolingUnit: always, rPump: inTurn, rReservoir: inTurn, rLeakDetection: inTurn, rLeakDetector: inTurn,
 	rArray: always, rArrayDrive: inTurn, rArrayVolume: inTurn, rBaseAdapter: inTurn,
 }
 

@@ -113,13 +113,23 @@ func meantNeeded(n numbers) int {
 		return max(1, n.min-1)
 	case n.min < n.members:
 		return n.min
-	case n.full || n.vendor == dell:
+	case n.full || n.vendor == dell || spares(n.mode):
 		if n.members <= 2 {
 			return 1
 		}
 		return 0
 	}
 	return min(n.min, max(n.members, n.max))
+}
+
+// spares reports whether a group's mode says that it has members to spare: one that does cannot need them all, nor need
+// more when one of them has failed.
+func spares(mode string) bool {
+	switch strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(mode)) {
+	case "n+m", "nplusm", "n+1", "failover", "sparing", "sharing":
+		return true
+	}
+	return false
 }
 
 // meantDesigned is how many members the group has when whole. A group that is not whole may have dropped some from its
