@@ -59,6 +59,7 @@ func Paths(asked PathsAsked) (*term.Paths, error) {
 	now = now.Add(time.Hour) // the files are whole: what they do not show is not there
 	t.Tick(now)
 	found.View = t.View(now)
+	found.Written = !slices.ContainsFunc(found.Files, func(f term.PathsFile) bool { return f.Format != "mrt" })
 	size := t.Size()
 	found.Paths, found.Attributes = size.Paths, size.Attributes
 	found.Survey = t.Survey()

@@ -60,7 +60,9 @@ func (v *View) router(r *RouterView, target string) *snapshot.Snapshot {
 			continue
 		}
 		s.Components = append(s.Components, v.session(x))
-		s.Links = append(s.Links, component.Link{From: main, To: x.ID, Kind: component.Carries})
+		if !v.Written {
+			s.Links = append(s.Links, component.Link{From: main, To: x.ID, Kind: component.Carries})
+		}
 	}
 	return s
 }

@@ -23,6 +23,8 @@ type View struct {
 	Counted  map[string]uint64 `json:"counted"` // what was wrong or passed over in the input, by what it was
 	// Main gives the id of a router's main component where another target reports it; "" or nil: <router>/router/1.
 	Main func(router string) component.ID `json:"-"`
+	// Written: the routers only wrote down what they were told (a route collector), so no way leans on them.
+	Written bool `json:"-"`
 }
 
 // RouterView is one router that told of sessions.
