@@ -318,7 +318,7 @@ func (b *builder) leaks(scope, link string) {
 				continue
 			}
 			p := b.newPart(component.Sensor, at, value{})
-			p.named(scope, "leak-", name, lastSegmentInner(at))
+			p.named(scope, "leak-", name)
 			p.Name = d.get("DeviceName").str()
 			p.Why = "the service gives no status"
 			p.leak(d)
