@@ -155,6 +155,8 @@ func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapsho
 			s.finish(c, s.data, changed, snap)
 			return nil
 		case err != nil && !c.answered:
+			// It may be dead, or have been asked too much: the next time it is walked.
+			c.tuning.answer /= 2
 			s.all, s.states = nil, nil
 			return err
 		case err != nil:
@@ -212,7 +214,12 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	s.profiles, s.known, s.detected = s.set.Match(sys), true, time.Now()
+	now := time.Now()
+	if now.Sub(s.tuning.swept) >= detectEvery {
+		// What went wrong until now may have been the network.
+		s.tuning.answer, s.tuning.walks, s.tuning.broken, s.tuning.swept = firstAnswer, false, 0, now
+	}
+	s.profiles, s.known, s.detected = s.set.Match(sys), true, now
 	sys.Present = nil
 	s.sys = sys
 	data := NewData()

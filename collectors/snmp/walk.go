@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unique"
 
 	"github.com/gosnmp/gosnmp"
@@ -20,6 +21,7 @@ type tuning struct {
 	answer      int             // octets of an answer in a sweep
 	broken      int             // sweeps in a row that did not come to their end
 	walks       bool            // sweeps do not work with this agent
+	swept       time.Time       // since when sweeps are tried
 }
 
 // What an agent is asked for at first, and at most.
@@ -32,7 +34,7 @@ const (
 
 func (t *tuning) settle() {
 	if t.repetitions == 0 {
-		*t = tuning{repetitions: firstRepetitions, columns: firstColumns, scalars: firstScalars, answer: firstAnswer, noBulk: map[string]bool{}, missing: map[string]bool{}}
+		t.repetitions, t.columns, t.scalars, t.noBulk, t.missing = firstRepetitions, firstColumns, firstScalars, map[string]bool{}, map[string]bool{}
 	}
 }
 
