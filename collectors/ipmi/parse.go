@@ -564,6 +564,11 @@ func (b *builder) settle() {
 			if len(p.silent) > 0 {
 				p.Why = strings.Join(p.silent, "; ")
 			}
+			for _, r := range p.Readings { // it may be all that shows which of two supplies carries the load
+				if strings.HasSuffix(r.Name, "_power") && r.Value.Known() {
+					p.Why += fmt.Sprintf("; %s %g W", strings.ReplaceAll(r.Name, "_", " "), float64(r.Value))
+				}
+			}
 		}
 		if p.InputLost && p.Condition == component.Unknown {
 			p.Condition = component.OK // the part answers; its input is gone
