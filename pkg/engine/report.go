@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
@@ -52,6 +53,23 @@ type Group struct {
 	SparesFull *int `json:"spares_full"`
 	// Carries is the component that leans on the group.
 	Carries component.ID `json:"carries,omitempty"`
+}
+
+// MarshalJSON writes null for numbers of members that are not known.
+func (g Group) MarshalJSON() ([]byte, error) {
+	type plain Group
+	return json.Marshal(struct {
+		plain
+		Needed   *int `json:"needed"`
+		Designed *int `json:"designed"`
+	}{plain(g), known(g.Needed), known(g.Designed)})
+}
+
+func known(n int) *int {
+	if n <= 0 {
+		return nil
+	}
+	return &n
 }
 
 // Service is the verdict on one service.

@@ -274,9 +274,10 @@ func (e *Engine) providerFindings() []stand {
 }
 
 // under hangs the finding on a provider under that on what it needs, where that does not work either: a ups whose
-// battery is empty under its lost input.
+// battery is empty under its lost input, a pdu that dies with its feed. Where the provider is only blamed, what it needs
+// must be known to be gone by itself.
 func (e *Engine) under(n redundancy.Node, s stand) stand {
-	if up := e.brokenNeed(n); up >= 0 && !e.blame.blamed[n] {
+	if up := e.brokenNeed(n); up >= 0 && (!e.blame.blamed[n] || e.blame.lost[up] || e.cells[up].belief == fails) {
 		if c := e.explain(up); c.key != "" {
 			s.f.Under, s.waits = c.key, c.waits
 		}

@@ -118,7 +118,7 @@ func (p *Printer) Incident(inc incident.Incident, byKey map[finding.Key]*finding
 	p.Line("    %s", p.paint(dim, fmt.Sprintf("for %s, since %s; incident %s", age(now.Sub(inc.Opened)), inc.Opened.UTC().Format("2006-01-02 15:04:05 UTC"), inc.ID)))
 	root := byKey[inc.Root]
 	if root == nil {
-		p.Line("    What opened it cannot be judged now; it stays open until it can.")
+		p.Line("    What opened it is not seen now; the incident ends when that stays so.")
 		return
 	}
 	p.Finding(root)
