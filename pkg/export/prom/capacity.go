@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	failoverRatio = desc("failover_load_ratio", "Load of the component after the single failure (lost) that loads it most, as a part of what may be used of its rating; over 1 it is too much. lost is empty where it is fullest as things are.", "component", "kind", "lost")
+	failoverRatio = fleeting(desc("failover_load_ratio", "Load of the component after the single failure (lost) that loads it most, as a part of what may be used of its rating; over 1 it is too much. lost is empty where it is fullest as things are.", "component", "kind", "lost"))
 	headroomVA    = desc("failover_headroom_volt_amperes", "How much more the component may carry before that failure overloads it; negative: so much too much.", "component", "kind")
 )
 
