@@ -32,8 +32,12 @@ type fleet struct {
 
 // fleets are the kinds by the word that FLEET takes. Each has a file of its own.
 var fleets = map[string]fleet{
-	"snmp": {size: 10_000, small: 60, serve: serveSNMP},
+	"snmp":    {size: 10_000, small: 60, serve: serveSNMP},
+	"redfish": {size: 1000, small: 20, serve: serveRedfish},
 }
+
+// atEnd is what a simulator looks at when the daemon has gone: whether it has left anything behind.
+var atEnd []func() error
 
 // simulates is the environment variable by which this test binary is the simulator instead: "KIND SIZE FILE". The
 // configuration goes to the file.
@@ -66,6 +70,9 @@ func simulate(what string) error {
 	}
 	fmt.Println(devices)
 	_, err = io.Copy(io.Discard, os.Stdin)
+	for _, look := range atEnd {
+		err = errors.Join(err, look())
+	}
 	return err
 }
 
@@ -188,11 +195,17 @@ func startSimulator(t *testing.T, kind string, n int) *simulator {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	said := bufio.NewReader(stdout)
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		_ = cmd.Wait()
+		if last, _ := io.ReadAll(said); len(last) > 0 {
+			t.Logf("the simulator: %s", strings.TrimSpace(string(last)))
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the simulator: %v", err)
+		}
 	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err := said.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the simulator does not start: %v", err)
 	}
