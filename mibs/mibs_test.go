@@ -138,23 +138,3 @@ func TestUnder(t *testing.T) {
 		}
 	}
 }
-
-func FuzzLoad(f *testing.F) {
-	entries, err := os.ReadDir("profiles")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, e := range entries {
-		b, err := os.ReadFile("profiles/" + e.Name())
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(b))
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		set, err := load(text)
-		if (set == nil) == (err == nil) {
-			t.Fatalf("set %v, err %v", set, err)
-		}
-	})
-}

@@ -6,13 +6,10 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
-	"github.com/sparewatch/sparewatch/collectors/conformance"
 	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/component"
-	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
 
@@ -440,45 +437,4 @@ func TestCredentialsOfV3AreChecked(t *testing.T) {
 	if !errors.Is(fmt.Errorf("x: %w", errStopped), errNoAnswer) {
 		t.Error("an agent that stopped did not stop answering")
 	}
-}
-
-// FuzzParse feeds values of any sort to every profile that comes with the program.
-func FuzzParse(f *testing.F) {
-	set, err := Builtin()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add("1.2", int64(3), "Power Supply 1\x00", uint8(0))
-	f.Add("0", int64(-1), "\xff\xfe", uint8(3))
-	f.Add("9.9.9", int64(1<<62), "1.3.6.1.2.1", uint8(5))
-	f.Fuzz(func(t *testing.T, index string, n int64, text string, pick uint8) {
-		if _, err := recording.ParseOID(index); err != nil {
-			t.Skip("an index is numbers with dots")
-		}
-		values := []Value{IntegerValue(n), StringValue(text), OIDValue(text), UnsignedValue(uint64(n)), FloatValue(float64(n)), {}}
-		var vars []Varbind
-		k := int(pick) % len(values)
-		put := func(oid string) {
-			vars = append(vars, Varbind{oid, values[k]})
-			k = (k*7 + 1) % len(values)
-		}
-		for _, p := range set.Profiles {
-			for _, o := range p.Scalars {
-				put(o.OID)
-			}
-			for _, tb := range p.Tables {
-				for _, c := range tb.Columns {
-					put(c.OID + ".1")
-					put(c.OID + "." + index)
-				}
-			}
-		}
-		sys := mibs.System{ObjectID: text, Descr: text, Name: text}
-		p := Parse("dev", set.Profiles, sys, FromVarbinds(vars, set.Profiles), Options{})
-		snap := p.Snapshot()
-		snap.Target, snap.At, snap.Reachable = "snmp://dev", time.Unix(1, 0), true
-		for _, fault := range conformance.Faults(collectors.Target{Device: "dev"}, snap) {
-			t.Error(fault)
-		}
-	})
 }
