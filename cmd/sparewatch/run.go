@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -22,8 +23,15 @@ type runCmd struct {
 // stopTimeout bounds how long the daemon takes to end.
 const stopTimeout = 30 * time.Second
 
+// garbage is how much of it, in percent of what is in use, may lie about. What thousands of devices said is in use for
+// long: half of Go's default costs little time and saves a quarter of the memory.
+const garbage = 50
+
 // Run is the daemon: it ends with an interrupt and loads its configuration anew on SIGHUP.
 func (c *runCmd) Run(ctx context.Context) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	log := logger(c.Verbose, c.LogJSON)
 	all, err := app.Collectors()
 	if err != nil {
