@@ -130,10 +130,11 @@ func (l *loader) build() {
 	l.buildBGP()
 	l.buildModel()
 	l.buildTraps()
-	if len(l.mistakes) > 0 {
+	wrong := len(l.mistakes) > 0
+	l.checkLoops()
+	if wrong {
 		return
 	}
-	l.checkLoops()
 	l.targets()
 	if l.documents > 0 && len(l.cfg.Devices)+len(l.cfg.Model.Components)+len(l.cfg.Model.Services) == 0 {
 		l.wrong(place{l.firstFile(), 0}, "write at least:  devices: [redfish://10.0.0.1]", "it names no device")

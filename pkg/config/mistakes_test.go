@@ -26,6 +26,10 @@ var mistakes = []struct{ text, want string }{
 	{"a\x00b", `c.yaml: not YAML: it holds bytes that are no text; give a text file`},
 	{"\x7fELF\x01", `c.yaml: not YAML: control characters are not allowed; see configs/sparewatch.yaml for how it is written`},
 
+	// Loops are named beside other mistakes.
+	{"topology:\n  feeds:\n    - {id: a, fed_by: b}\n    - {id: b, fed_by: a}\n    - {id: c, fed_by: nobody}\n", `c.yaml:3: these need one another in a loop: site/feed/a needs site/feed/b needs site/feed/a; take one of these links out
+c.yaml:5: nothing is called "nobody"; declare it under devices, or under topology as a feed, ups, pdu or whatever it is`},
+
 	// Capacity and failure rates.
 	{"devices: [snmp://10.0.0.1]\ncapacity: {derate: 1.2}\n", `c.yaml:2: derate is 1.2, more than all of it; write 0.8 for 80 %`},
 	{"devices: [snmp://10.0.0.1]\ncapacity: {window: 1m}\n", `c.yaml:2: window is 1m, too short; write 7m or more`},

@@ -705,8 +705,10 @@ func policyNeeds(policy string, m int) (needed int, why string) {
 	return m - spares, ""
 }
 
-// checkLoops refuses things that hold one another up, every loop that can be told apart.
+// checkLoops refuses things that hold one another up, every loop that can be told apart; also where there are other
+// mistakes, as far as what is there can be compiled.
 func (l *loader) checkLoops() {
+	wrong := len(l.mistakes) > 0
 	m := l.cfg.Model
 	m.Links = slices.Clone(m.Links)
 	for range 50 {
@@ -715,7 +717,15 @@ func (l *loader) checkLoops() {
 		if err == nil {
 			return
 		}
-		if !errors.As(err, &loop) {
+		switch {
+		case errors.As(err, &loop):
+		case wrong && len(m.Services) > 0:
+			m.Services = nil // what a service lacks was said
+			continue
+		case wrong:
+			return
+		}
+		if loop == nil {
 			l.wrong(place{l.firstFile(), 0}, "", "%s", err)
 			return
 		}
