@@ -44,9 +44,9 @@ func Paths(asked PathsAsked) (*term.Paths, error) {
 	t := paths.New(o)
 	found := &term.Paths{}
 	var now time.Time
-	relay := len(asked.Own) > 0
+	r := pathsReader{table: t, relay: len(asked.Own) > 0}
 	for _, name := range asked.Files {
-		f, err := readPaths(t, name, relay)
+		f, err := r.read(name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -54,6 +54,12 @@ func Paths(asked PathsAsked) (*term.Paths, error) {
 		if f.Last.After(now) {
 			now = f.Last
 		}
+	}
+	if now.IsZero() {
+		now = time.Now().UTC() // what routers print has no date
+	}
+	if err := r.takeShown(now); err != nil {
+		return nil, err
 	}
 	t.Reconfigure(withSets(t, o, asked))
 	now = now.Add(time.Hour) // the files are whole: what they do not show is not there
@@ -104,8 +110,27 @@ func withSets(t *paths.Table, o paths.Options, asked PathsAsked) paths.Options {
 	return o
 }
 
-// readPaths reads one file into the table.
-func readPaths(t *paths.Table, name string, relay bool) (*term.PathsFile, error) {
+// pathsReader reads files into a table.
+type pathsReader struct {
+	table *paths.Table
+	relay bool // the files' peers are viewers
+	shown []paths.Shown
+}
+
+// shownMax bounds a page that a router printed, in bytes.
+const shownMax = 256 << 20
+
+// takeShown takes in the pages that routers printed, together: one neighbour may stand in several.
+func (r *pathsReader) takeShown(at time.Time) error {
+	if len(r.shown) == 0 {
+		return nil
+	}
+	_, err := r.table.TakeShown("router", at, r.shown...)
+	return err
+}
+
+// read reads one file.
+func (r *pathsReader) read(name string) (*term.PathsFile, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, errors.Unwrap(err)
@@ -115,7 +140,7 @@ func readPaths(t *paths.Table, name string, relay bool) (*term.PathsFile, error)
 	if err != nil {
 		return nil, err
 	}
-	head, _ := b.Peek(4)
+	head, _ := b.Peek(4096)
 	f := &term.PathsFile{Name: filepath.Base(name)}
 	if paths.IsCapture(head) {
 		f.Format = "pcap"
@@ -127,13 +152,26 @@ func readPaths(t *paths.Table, name string, relay bool) (*term.PathsFile, error)
 			span(f, streams[i].At(0))
 			span(f, streams[i].At(len(streams[i].Data)))
 		}
-		if f.Records = t.TakeCapture(streams); f.Records == 0 {
+		if f.Records = r.table.TakeCapture(streams); f.Records == 0 {
 			return nil, errors.New("no BMP and no BGP in this capture")
 		}
 		return f, nil
 	}
+	if paths.IsShown(head) {
+		f.Format = "shown"
+		page, err := io.ReadAll(io.LimitReader(b, shownMax))
+		if err != nil {
+			return nil, err
+		}
+		// Read once by itself, so that the file at fault is named.
+		if f.Records, err = paths.New(paths.Options{}).TakeShown("router", time.Time{}, paths.Shown{Text: page}); err != nil {
+			return nil, err
+		}
+		r.shown = append(r.shown, paths.Shown{Text: page})
+		return f, nil
+	}
 	f.Format = "mrt"
-	return f, readMRT(f, t, b, relay)
+	return f, readMRT(f, r.table, b, r.relay)
 }
 
 func unpacked(r io.Reader) (*bufio.Reader, error) {

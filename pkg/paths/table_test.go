@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,5 +204,53 @@ func FuzzCapture(f *testing.F) {
 		table := paths.New(paths.Options{})
 		table.TakeCapture(streams)
 		table.View(start).Snapshots(func(r string) string { return r })
+	})
+}
+
+// TestShown: what routers print, in every form; a neighbour of two address families is one session.
+func TestShown(t *testing.T) {
+	frr := `{"default":{"ipv4Unicast":{"as":64500,"peers":{"192.0.2.1":{"remoteAs":64510,"state":"Established","pfxRcd":5,"pfxSnt":2}}},
+		"ipv6Unicast":{"as":64500,"peers":{"192.0.2.1":{"remoteAs":64510,"state":"Established","pfxRcd":3},"192.0.2.2":{"remoteAs":64511,"state":"Idle (Admin)"}}}}}`
+	eos := `{"vrfs":{"red":{"asn":"64500","peers":{"192.0.2.1":{"asn":"1.10","peerState":"Idle","peerStateIdleReason":"Admin"}}}}}`
+	ios := "BGP router identifier 10.0.0.1, local AS number 64500\n\nNeighbor V AS MsgRcvd MsgSent TblVer InQ OutQ Up/Down State/PfxRcd\n" +
+		"192.0.2.1 4 64510 1 2 3 0 0 1d 5\n2001:db8:1:1:1:1:1:1\n          4 64511 1 2 3 0 0 never Idle (Admin)\n"
+	junos := `<bgp-information><bgp-peer><peer-address>192.0.2.1+179</peer-address><peer-as>64510</peer-as><local-as>64500</local-as><peer-state>Active</peer-state><flap-count>4</flap-count></bgp-peer></bgp-information>`
+	for _, c := range []struct {
+		name, page string
+		want       string
+	}{
+		{"FRR", frr, "192.0.2.1 AS64510 up 8 0; 192.0.2.2 AS64511 admin-down 0 0"},
+		{"EOS", eos, "192.0.2.1 AS65546 admin-down 0 0"},
+		{"IOS", ios, "192.0.2.1 AS64510 up 5 0; 2001:db8:1:1:1:1:1:1 AS64511 admin-down 0 0"},
+		{"Junos", junos, "192.0.2.1 AS64510 down 0 4"},
+	} {
+		table := paths.New(paths.Options{})
+		if _, err := table.TakeShown("r", start, paths.Shown{Text: []byte(c.page)}); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		var words []string
+		for _, s := range table.View(start).Sessions {
+			words = append(words, fmt.Sprintf("%s %s %s %d %d", s.Peer, s.PeerAS, s.State, s.Count, s.Flaps))
+		}
+		if got := strings.Join(words, "; "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	for _, page := range []string{"", "{}", "<a/>", "hello", `{"peers":1}`} {
+		if n, err := paths.New(paths.Options{}).TakeShown("r", start, paths.Shown{Text: []byte(page)}); err == nil {
+			t.Errorf("%q: %d neighbours", page, n)
+		}
+	}
+}
+
+func FuzzShown(f *testing.F) {
+	f.Add([]byte(`{"default":{"ipv4Unicast":{"as":64500,"peers":{"192.0.2.1":{"remoteAs":64510,"state":"Established","pfxRcd":5}}}}}`))
+	f.Add([]byte("BGP router identifier 10.0.0.1, local AS number 64500\nNeighbor V AS MsgRcvd MsgSent TblVer InQ OutQ Up/Down State/PfxRcd\n192.0.2.1 4 64510 1 2 3 0 0 1d 5\n"))
+	f.Add([]byte(`<bgp-information><bgp-peer><peer-address>192.0.2.1+179</peer-address></bgp-peer></bgp-information>`))
+	f.Add([]byte(`{"TABLE_vrf":{"ROW_vrf":{"TABLE_af":{"ROW_af":{"TABLE_saf":{"ROW_saf":{"TABLE_neighbor":{"ROW_neighbor":{"neighborid":"192.0.2.1"}}}}}}}}}`))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		table := paths.New(paths.Options{})
+		_, _ = table.TakeShown("r", start, paths.Shown{Text: b})
+		table.View(start)
 	})
 }

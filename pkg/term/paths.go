@@ -26,7 +26,7 @@ type Paths struct {
 // PathsFile is one file as it was read.
 type PathsFile struct {
 	Name    string            `json:"name"`
-	Format  string            `json:"format"`  // "mrt" or "pcap"
+	Format  string            `json:"format"`  // "mrt", "pcap" or "shown": what a router printed
 	Records int               `json:"records"` // messages, of a capture
 	First   time.Time         `json:"first,omitzero"`
 	Last    time.Time         `json:"last,omitzero"`
@@ -66,6 +66,15 @@ func (f *Paths) headline() string {
 	}
 	text := fmt.Sprintf("%s of %s, %s", Count(f.Paths, "path"), Count(f.Survey.Prefixes, "prefix"), Count(len(f.Sessions), "session"))
 	text = strings.Replace(text, "prefixs", "prefixes", 1)
+	if f.Paths == 0 {
+		up := 0
+		for i := range f.Sessions {
+			if f.Sessions[i].State == paths.Up {
+				up++
+			}
+		}
+		return fmt.Sprintf("%d of %s up; no paths", up, Count(len(f.Sessions), "session"))
+	}
 	if items == 0 {
 		return text + "; no watched destination is in it: ask for one with --prefix"
 	}
@@ -199,7 +208,11 @@ func (p *Printer) sessions(f *Paths) {
 		if s.Reason != "" {
 			more = strings.TrimPrefix(more+"; "+s.Reason, "; ")
 		}
-		rows = append(rows, []cell{c, text("%s", s.Router), text("%s", peer), text("%s", as), text("%d paths", s.Count), text("%s", clean(more))})
+		count := fmt.Sprintf("%d paths", s.Count)
+		if s.State != paths.Up {
+			count = ""
+		}
+		rows = append(rows, []cell{c, text("%s", s.Router), text("%s", peer), text("%s", as), text("%s", count), text("%s", clean(more))})
 	}
 	p.rows(rows)
 	if more := len(f.Sessions) - sessionsShown; more > 0 && !p.o.All {

@@ -13,6 +13,7 @@ import (
 	"github.com/sparewatch/sparewatch/collectors/snmp"
 	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/paths"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
@@ -29,6 +30,7 @@ var reasons = map[string]struct {
 	why  string
 }{
 	"206-BMP-high-availability/netgauze": {5, "FRR tells of its own routes from peer 0.0.0.0, which NetGauze leaves out (2); NetGauze refuses a BGP identifier of 0 (1) and two AS_PATHs of two-octet numbers without the A flag (2), which can be read all the same"},
+	"show/napalm-ios-normal/napalm":      {3, "NAPALM counts prefixes on a page that was printed seconds before the summary: 3142, 36387 and 629700 there, 3143, 36391 and 629783 here"},
 	"206-BMP-high-availability/pmacct":   {2, "two AS_PATHs of two-octet numbers without the A flag: pmacct shows none, we read AS 65000"},
 }
 
@@ -43,6 +45,7 @@ func TestScore(t *testing.T) {
 	var rows []row
 	rows = append(rows, scoreMRT(t, root)...)
 	rows = append(rows, scoreCaptures(t, root)...)
+	rows = append(rows, scoreShown(t, root)...)
 	rows = append(rows, scoreSNMP(t, root)...)
 	total := row{}
 	for _, r := range rows {
@@ -171,4 +174,92 @@ func scoreSNMP(t *testing.T, root string) []row {
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// scoreShown compares what routers print of their neighbours with NAPALM's reading of it.
+func scoreShown(t *testing.T, root string) []row {
+	var rows []row
+	files, _ := filepath.Glob(filepath.Join(root, "bgp", "show", "napalm-*", "expected_result.json"))
+	for _, want := range files {
+		dir := filepath.Dir(want)
+		table := paths.New(paths.Options{})
+		printed, _ := filepath.Glob(filepath.Join(dir, "*"))
+		var pages []paths.Shown
+		for _, f := range printed {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Base(f)
+			if instance, junos := strings.CutPrefix(strings.TrimSuffix(name, ".xml"), "get-bgp-neighbor-information"); junos || strings.HasPrefix(name, "show") && strings.Contains(name, "summary") {
+				pages = append(pages, paths.Shown{Text: b, VRF: map[bool]string{true: instance}[junos]})
+			}
+		}
+		if _, err := table.TakeShown("r", clock, pages...); err != nil {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+		}
+		rows = append(rows, scoreNapalm(t, filepath.Base(dir), want, table.View(clock)))
+	}
+	return rows
+}
+
+type napalmVRF struct {
+	Peers map[string]struct {
+		Up       bool  `json:"is_up"`
+		Enabled  bool  `json:"is_enabled"`
+		AS       int64 `json:"remote_as"`
+		LocalAS  int64 `json:"local_as"`
+		Families map[string]struct {
+			Received int64 `json:"received_prefixes"`
+		} `json:"address_family"`
+	} `json:"peers"`
+}
+
+func scoreNapalm(t *testing.T, name, file string, v *paths.View) row {
+	t.Helper()
+	var want map[string]napalmVRF
+	b, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(b, &want) != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	r := row{what: "show/" + name, against: "napalm"}
+	for vrf, x := range want {
+		for peer, p := range x.Peers {
+			if vrf == "global" {
+				vrf = ""
+			}
+			a, _ := netip.ParseAddr(peer)
+			i := slices.IndexFunc(v.Sessions, func(s paths.SessionView) bool { return s.Peer == a && s.VRF == vrf })
+			var got paths.SessionView
+			if i >= 0 {
+				got = v.Sessions[i]
+			}
+			check := func(what string, same bool) {
+				r.of++
+				if same && i >= 0 {
+					r.agree++
+				} else {
+					t.Logf("%s: %s of %s@%s: NAPALM %+v, we %s %s %s", r.what, what, peer, vrf, p, got.ID, got.State, got.Reason)
+					if got.Received != nil {
+						t.Logf("  received %d", *got.Received)
+					}
+				}
+			}
+			check("up", p.Up == (got.State == paths.Up))
+			check("enabled", p.Enabled == (got.State != paths.AdminDown))
+			check("AS", p.AS == int64(got.PeerAS))
+			check("local AS", p.LocalAS == int64(got.LocalAS))
+			received := int64(0)
+			for _, f := range p.Families {
+				received += max(f.Received, 0)
+			}
+			if received > 0 {
+				check("prefixes", got.Received != nil && int64(*got.Received) == received)
+			}
+		}
+	}
+	if reason, ok := reasons[r.what+"/napalm"]; ok {
+		r.explained, r.why = min(reason.most, r.of-r.agree), reason.why
+	}
+	return r
 }
