@@ -102,6 +102,7 @@ type gateCmd struct {
 	Fail   []string `help:"What is taken down: an id, a device or a name; more may follow." required:"" placeholder:"ID" sep:"none"`
 	More   []string `arg:"" optional:"" name:"id" help:"What is taken down with it."`
 	Strict bool     `help:"Presume nothing."`
+	Config string   `help:"Ask the topology declared in this configuration, with nothing failed, instead of the daemon." type:"path" placeholder:"FILE"`
 	JSON   bool     `help:"Print one JSON object."`
 	All    bool     `help:"List everything."`
 	daemonFlags
@@ -109,7 +110,7 @@ type gateCmd struct {
 
 // Run prints the answer; it is the exit code too.
 func (c *gateCmd) Run(ctx context.Context) error {
-	g, err := c.client().Gate(ctx, slices.Concat(c.Fail, c.More), c.Strict)
+	g, err := c.ask(ctx)
 	if err != nil {
 		return unanswered(err)
 	}
@@ -124,4 +125,17 @@ func (c *gateCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return answered(g.Verdict)
+}
+
+// ask asks the daemon, or the declared topology.
+func (c *gateCmd) ask(ctx context.Context) (*engine.Gate, error) {
+	fail := slices.Concat(c.Fail, c.More)
+	if c.Config == "" {
+		return c.client().Gate(ctx, fail, c.Strict)
+	}
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	return app.GateDesign(cfg, fail, c.Strict, time.Now())
 }

@@ -40,19 +40,37 @@ func offline(c *config.Config, now time.Time) (*engine.Engine, error) {
 
 // SimulateDesign says what would be lost in the declared topology if these failed.
 func SimulateDesign(c *config.Config, fail []string, now time.Time) (*engine.Simulation, error) {
-	e, err := offline(c, now)
+	e, ids, err := offlineWith(c, fail, now)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]component.ID, 0, len(fail))
-	for _, name := range fail {
+	return e.Simulate(ids)
+}
+
+// GateDesign says whether these might be taken down in the declared topology, with nothing else failed.
+func GateDesign(c *config.Config, fail []string, strict bool, now time.Time) (*engine.Gate, error) {
+	e, ids, err := offlineWith(c, fail, now)
+	if err != nil {
+		return nil, err
+	}
+	return e.Gate(ids, strict)
+}
+
+// offlineWith is an engine that knows the declared topology alone, and what people mean by names in it.
+func offlineWith(c *config.Config, names []string, now time.Time) (*engine.Engine, []component.ID, error) {
+	e, err := offline(c, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]component.ID, 0, len(names))
+	for _, name := range names {
 		id, err := e.Resolve(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		ids = append(ids, id)
 	}
-	return e.Simulate(ids)
+	return e, ids, nil
 }
 
 // Pin is what became of one target's certificate.
