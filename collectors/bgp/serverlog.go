@@ -59,7 +59,7 @@ func (l *serverLog) event(level slog.Level, msg string, f log.Fields) {
 
 // other says what is no neighbour's: a stranger that connects, an address that cannot be listened on.
 func (l *serverLog) other(level slog.Level, msg string, f log.Fields) {
-	if level >= slog.LevelWarn {
+	if level >= slog.LevelWarn && !strings.HasPrefix(msg, "cannot set TTL") { // of a listener: kernels refuse that, and it does not matter
 		l.said.once(level, "speaker "+msg, "the BGP speaker says: "+msg, "details", fmt.Sprint(map[string]any(f)))
 	}
 }

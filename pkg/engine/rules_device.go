@@ -48,8 +48,11 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 	if !ok {
 		return nil
 	}
-	if p.Kind == component.BGPSession {
+	switch p.Kind {
+	case component.BGPSession:
 		return e.sessionFindings(p, view)
+	case component.Path, component.Route, component.Upstream:
+		return nil // what routers tell of comes and goes; the groups of ways say what that means
 	}
 	if p.Predicted && p.Attributes[component.OnBattery] != "true" {
 		found = append(found, stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,

@@ -214,7 +214,11 @@ func (v *View) item(s *snapshot.Snapshot, set *SetView, item *ItemView, ases map
 		w := &item.Ways[i]
 		claim.Members = append(claim.Members, w.ID)
 		s.Components = append(s.Components, way(w))
-		if w.Session != "" && !set.In {
+		switch {
+		case w.Session == "" || set.In:
+		case v.relays(w.Session): // it tells of the way, and the way does not lead over it
+			s.Links = append(s.Links, component.Link{From: v.main(w.Router), To: w.ID, Kind: component.Carries})
+		default:
 			s.Links = append(s.Links, component.Link{From: w.Session, To: w.ID, Kind: component.Carries})
 		}
 		for n, as := range w.Crosses {
@@ -231,6 +235,11 @@ func (v *View) item(s *snapshot.Snapshot, set *SetView, item *ItemView, ases map
 		}
 	}
 	s.Claims = append(s.Claims, claim)
+}
+
+func (v *View) relays(session component.ID) bool {
+	i := slices.IndexFunc(v.Sessions, func(s SessionView) bool { return s.ID == session })
+	return i >= 0 && v.Sessions[i].Relay
 }
 
 // way is a way as a component.

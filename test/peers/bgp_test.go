@@ -179,6 +179,7 @@ func (s *speaker) frrConf() string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("frr defaults datacenter")
 	p("hostname %s", "frr-"+s.addr)
+	p("bgp route-map delay-timer 0")
 	p("route-map NONE deny 10")
 	p("exit")
 	p("route-map NH permit 10")
@@ -282,7 +283,7 @@ func (s *speaker) birdConf() string {
 			tell = n.tell
 		}
 		p("protocol bgp n%d { local %s port %d as %d; neighbor %s port %d as %d;", i, s.addr, bgpPort, s.as, n.addr, bgpPort, n.as)
-		p(" hold time 3; connect retry time 1; connect delay time 1; error wait time 1,1; strict bind yes;")
+		p(" hold time 3; connect retry time 1; connect delay time 1; error wait time 1,1; strict bind yes; graceful restart off;")
 		if n.as != s.as {
 			p(" multihop 2;")
 		} else {
@@ -303,6 +304,17 @@ func (s *speaker) gobgpConf() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("[global.config]\n as = %d\n router-id = \"10.255.%s\"\n port = %d\n local-address-list = [%q]", s.as, strings.Join(strings.Split(s.addr, ".")[2:], "."), bgpPort, s.addr)
+	var untold []string
+	for _, n := range s.peers {
+		if n.tell == "none" {
+			untold = append(untold, strconv.Quote(n.addr+"/32"))
+		}
+	}
+	if len(untold) > 0 {
+		p("[global.apply-policy.config]\n export-policy-list = [\"none\"]\n default-export-policy = \"accept-route\"")
+		p("[[defined-sets.neighbor-sets]]\n neighbor-set-name = \"untold\"\n neighbor-info-list = [%s]", strings.Join(untold, ", "))
+		p("[[policy-definitions]]\n name = \"none\"\n[[policy-definitions.statements]]\n name = \"none\"\n[policy-definitions.statements.conditions.match-neighbor-set]\n neighbor-set = \"untold\"\n match-set-options = \"any\"\n[policy-definitions.statements.actions]\n route-disposition = \"reject-route\"")
+	}
 	for _, n := range s.peers {
 		p("[[neighbors]]\n[neighbors.config]\n neighbor-address = %q\n peer-as = %d", n.addr, n.as)
 		if n.password != "" {
@@ -323,7 +335,7 @@ func (s *speaker) gobgpConf() string {
 	}
 	if s.bmp != "" {
 		host, port, _ := net.SplitHostPort(s.bmp)
-		p("[[bmp-servers]]\n[bmp-servers.config]\n address = %q\n port = %s\n route-monitoring-policy = \"both\"\n statistics-timeout = 15", host, port)
+		p("[[bmp-servers]]\n[bmp-servers.config]\n address = %q\n port = %s\n route-monitoring-policy = \"all\"\n statistics-timeout = 15", host, port)
 	}
 	return b.String()
 }
@@ -333,11 +345,12 @@ func (s *speaker) announce(o origin) {
 	s.t.Helper()
 	switch s.kind {
 	case "frr":
+		_, _ = s.ask("configure terminal", fmt.Sprintf("router bgp %d", s.as), "address-family ipv4 unicast", "no network "+o.prefix) // it may be gone
 		lines := []string{"configure terminal", "route-map " + mapName(o.prefix) + " permit 10"}
 		if len(o.behind) > 0 {
 			lines = append(lines, "set as-path prepend "+join(o.behind, " "))
 		}
-		lines = append(lines, "exit", fmt.Sprintf("router bgp %d", s.as), "address-family ipv4 unicast", "no network "+o.prefix,
+		lines = append(lines, "exit", fmt.Sprintf("router bgp %d", s.as), "address-family ipv4 unicast",
 			"network "+o.prefix+" route-map "+mapName(o.prefix), "end", "clear bgp ipv4 unicast * soft out")
 		s.must(lines...)
 	case "bird":
@@ -352,6 +365,15 @@ func (s *speaker) announce(o origin) {
 		}
 		s.must(args...)
 	}
+}
+
+// announceAgain originates a prefix also where everything was withdrawn before.
+func (s *speaker) announceAgain(o origin) {
+	s.t.Helper()
+	if s.kind == "bird" {
+		s.must("enable", "origins")
+	}
+	s.announce(o)
 }
 
 // withdrawAll takes back everything that the daemon originates; its sessions stay up.
@@ -389,8 +411,9 @@ func (s *speaker) bounce(addr string) {
 	case "bird":
 		i := slices.IndexFunc(s.peers, func(n neighbour) bool { return n.addr == addr })
 		s.must("restart", fmt.Sprintf("n%d", i))
-	case "gobgpd":
-		s.must("neighbor", addr, "reset")
+	case "gobgpd": // "reset" would keep it idle for half a minute
+		s.must("neighbor", addr, "disable")
+		s.must("neighbor", addr, "enable")
 	}
 }
 
