@@ -171,9 +171,11 @@ func (c *countingConn) report() error {
 	if !found || after == "" {
 		return nil
 	}
+	if after[0] == notInTime {
+		return errWindow
+	}
 	words, ok := map[byte]string{
 		1: "the agent does not offer this security level to the user (usmStatsUnsupportedSecLevels)",
-		2: "our time is outside the agent's window (usmStatsNotInTimeWindows)",
 		3: "the agent does not know the user (usmStatsUnknownUserNames)",
 		5: "the authentication key or its protocol is wrong (usmStatsWrongDigests)",
 		6: "the privacy key or its protocol is wrong (usmStatsDecryptionErrors)",
@@ -280,7 +282,7 @@ func (c *client) ask(pdu gosnmp.PDUType, second, third int, oids []arcs) ([]bind
 	}
 	switch {
 	case r.pdu == gosnmp.Report:
-		return nil, fmt.Errorf("%w: the agent reports that our clock or its restart count is out of its window", errAuth)
+		return nil, errWindow
 	case r.pdu != gosnmp.GetResponse:
 		return nil, fmt.Errorf("%w: it answers with a %s", errGarbage, r.pdu)
 	}

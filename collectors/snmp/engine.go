@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 )
 
@@ -28,8 +29,14 @@ func (c *client) anotherEngine() bool {
 	return true
 }
 
-// unknownEngine is the number of usmStatsUnknownEngineIDs.
-const unknownEngine = 4
+// Counters of usmStats (RFC 3414 section 5).
+const (
+	notInTime     = 2
+	unknownEngine = 4
+)
+
+// errWindow: the agent's clock or its count of restarts moves, so that no message is ever in time (RFC 3414 section 3.2).
+var errWindow = fmt.Errorf("%w: our notion of the agent's time is outside its window, though it told us its time (usmStatsNotInTimeWindows)", errAuth)
 
 // reported reports whether the last datagram is a report of this counter of usmStats.
 func (c *countingConn) reported(counter byte) bool {

@@ -415,6 +415,9 @@ func (s *session) explain(err error) snapshot.Error {
 		e.Error = "the poll was cancelled"
 	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded):
 		e.Error, e.Hint = s.silence()
+	case errors.Is(err, errWindow):
+		e.Class = snapshot.ClassAuth
+		e.Hint = "see whether the device restarts again and again, or two devices share its address or engine id; restart its agent"
 	case errors.Is(err, errAuth):
 		e.Class = snapshot.ClassAuth
 		e.Hint = "check user, protocols and keys of credential " + strconv.Quote(s.target.Credentials.Name)

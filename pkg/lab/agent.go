@@ -17,6 +17,9 @@ type Agent struct {
 	MaxSize int
 	// MaxRepetitions bounds what one GETBULK yields however much it asks for; 0 is 100.
 	MaxRepetitions int
+	// AnyUser lets any user of version 3 in who neither signs nor encrypts, as Community "" does any community. There has to
+	// be an engine: see Users.
+	AnyUser bool
 	// TrapUser is as whom traps of version 3 are sent; empty: they are of version 2c.
 	TrapUser string
 	// Alive, where given, is asked before each answer: a device without power gives none.
@@ -40,6 +43,7 @@ type SNMPFaults struct {
 	Half      bool // the answer is cut in the middle
 	Loop      bool // GETNEXT and GETBULK start over from the first object at the end of what they should yield
 	Stuck     bool // GETNEXT and GETBULK answer with the OID that was asked for
+	NotInTime bool // version 3: whatever is signed is out of the window of the agent's clock
 	WrongID   bool // the answer carries another request-id
 	WrongType bool // every value is an OCTET STRING that says so
 	Status    int  // the answer's error status: TooBig, GenErr, AuthorizationError, ...

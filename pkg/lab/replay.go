@@ -23,20 +23,21 @@ type Replaying struct {
 }
 
 // Replay serves the recording in a file on addr ("127.0.0.1:0" where empty; port 0 is any free one) until Stop. It
-// takes any community, any login and none.
-func Replay(file, addr string) (*Replaying, error) {
+// takes any community, any login and none, and with SNMPv3 any user who neither signs nor encrypts; where users are named,
+// these and no others.
+func Replay(file, addr string, users ...SNMPUser) (*Replaying, error) {
 	rec, err := recording.Load(file)
 	if err != nil {
 		return nil, fmt.Errorf("replay %s: %w", file, err)
 	}
-	r, err := replay(rec, addr)
+	r, err := replay(rec, addr, users)
 	if err != nil {
 		return nil, fmt.Errorf("replay %s: %w", file, err)
 	}
 	return r, nil
 }
 
-func replay(rec *recording.Recording, addr string) (*Replaying, error) {
+func replay(rec *recording.Recording, addr string, users []SNMPUser) (*Replaying, error) {
 	r := &Replaying{Problems: rec.Problems}
 	var err error
 	if rec.Format == recording.Redfish {
@@ -47,7 +48,11 @@ func replay(rec *recording.Recording, addr string) (*Replaying, error) {
 		r.Command = "sparewatch inspect " + r.URL + " --fingerprint " + r.Redfish.Fingerprint()
 		return r, nil
 	}
-	if r.SNMP, err = ServeSNMP(addr, &Agent{Objects: NewObjects(rec.SNMP), MaxSize: 65507}); err != nil {
+	a := &Agent{Objects: NewObjects(rec.SNMP), MaxSize: 65507, AnyUser: len(users) == 0}
+	if err := a.Users(users...); err != nil {
+		return nil, err
+	}
+	if r.SNMP, err = ServeSNMP(addr, a); err != nil {
 		return nil, err
 	}
 	r.URL = r.SNMP.URL()

@@ -149,7 +149,10 @@ func (a *Agent) answer3(datagram []byte, u *engine3) []byte {
 	if err != nil {
 		return nil
 	}
-	user, failure := u.check(m, datagram)
+	user, failure := u.check(m, datagram, a.AnyUser)
+	if f := a.faults.Load(); f != nil && f.NotInTime && failure == 0 && m.flags&usm.Authenticated != 0 {
+		failure = notInTime
+	}
 	if failure != 0 {
 		return u.report(m, user, failure)
 	}
@@ -169,11 +172,14 @@ func (a *Agent) answer3(datagram []byte, u *engine3) []byte {
 }
 
 // check applies RFC 3414 section 3.2 to an incoming message.
-func (u *engine3) check(m *message3, datagram []byte) (*usm.Keys, int) {
+func (u *engine3) check(m *message3, datagram []byte, any bool) (*usm.Keys, int) {
 	if !bytes.Equal(m.engine, u.id) {
 		return nil, unknownEngine
 	}
 	user := u.users[m.user]
+	if user == nil && any && m.flags&3 == 0 {
+		return &usm.Keys{}, 0
+	}
 	if user == nil {
 		return nil, unknownUser
 	}

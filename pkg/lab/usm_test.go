@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +97,44 @@ func TestAgentRefusesWhoIsNotAUser(t *testing.T) {
 		if err := a.Users(u); err == nil {
 			t.Errorf("%+v is allowed", u)
 		}
+	}
+}
+
+// A replay takes any user who neither signs nor encrypts, or the users that are named and no others.
+func TestReplaySpeaksVersion3(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.snmprec")
+	if err := os.WriteFile(file, []byte("1.3.6.1.2.1.1.1.0|4|text\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(r *Replaying, u SNMPUser) error {
+		_, err := client3(t, r.SNMP, u).Get([]string{"1.3.6.1.2.1.1.1.0"})
+		return err
+	}
+	ops := SNMPUser{Name: "ops", AuthProtocol: "SHA-256", AuthKey: "authpass123", PrivProtocol: "AES", PrivKey: "privpass123"}
+	open, err := Replay(file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = open.Stop() }()
+	if err := ask(open, SNMPUser{Name: "anybody"}); err != nil {
+		t.Errorf("anybody: %v", err)
+	}
+	if ask(open, ops) == nil {
+		t.Error("somebody with a key that nobody was told is let in")
+	}
+	closed, err := Replay(file, "", ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = closed.Stop() }()
+	if err := ask(closed, ops); err != nil {
+		t.Errorf("its user: %v", err)
+	}
+	if ask(closed, SNMPUser{Name: "anybody"}) == nil {
+		t.Error("anybody is let in beside the user")
+	}
+	if _, err := Replay(file, "", SNMPUser{Name: "ops", AuthProtocol: "SHA", AuthKey: "short"}); err == nil {
+		t.Error("a short key is taken")
 	}
 }
 
