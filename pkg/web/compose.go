@@ -49,6 +49,10 @@ type page struct {
 	Answering     []target
 	TargetsMore   int
 	NoServices    bool
+	Loads         []load // after the worst single failure, the gravest first
+	LoadsMore     int
+	Room          []room
+	NotGiven      []string // answers on load that cannot be given
 }
 
 type card struct {
@@ -145,6 +149,7 @@ func compose(v View) page {
 	slices.SortStableFunc(p.Incidents, func(a, b card) int { return weight(b.Tone) - weight(a.Tone) })
 	p.addStanding(r.Findings, told, v.Now)
 	p.addBlind(r)
+	p.addCapacity(&r.Capacity)
 	for i := range r.Services {
 		p.Services = append(p.Services, serviceRow(&r.Services[i]))
 	}
