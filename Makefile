@@ -71,9 +71,10 @@ dashboards: ## check the dashboards against Grafana's schema, and draw what they
 	$(GO) test ./test/dashboards -run TestDemo -count=1 -pictures
 
 .PHONY: bench-paths
-bench-paths: ## a million routes of each of two upstreams over BMP, the largest dump recorded, one withdrawal until its finding, gobgp beside us
+bench-paths: ## a million routes of each of two upstreams over BMP, the largest dump recorded, one withdrawal until its finding, gobgp and pmacct beside us
+	@scripts/deps pmacct
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/bgp ./pkg/bmp
-	BENCH_PATHS=1 $(GO) test ./test/paths -run 'FullTable|LargestMRT' -v -count=1
+	BENCH_PATHS=1 $(GO) test ./test/paths -run 'FullTable|LargestMRT|Receivers' -v -count=1
 
 .PHONY: deps
 deps: ## install the daemons that tests talk to, where apt-get is allowed

@@ -67,10 +67,7 @@ func (s *store) write(b []byte) uint64 {
 	need := len(b) + 4
 	last := len(s.blocks) - 1
 	if last < 0 || cap(s.blocks[last])-len(s.blocks[last]) < need {
-		size := blockLen
-		if last < 0 {
-			size = 4 << 10
-		}
+		size := int(min(max(4<<10, s.used), blockLen)) // a small table takes little
 		s.blocks = append(s.blocks, make([]byte, 0, max(size, need)))
 		last++
 	}
