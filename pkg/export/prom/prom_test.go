@@ -89,6 +89,7 @@ func rack() View {
 			Version: "test", Polls: 7, PollsFailed: 2, LastFailed: "snmp://10.0.9.1", LastFailedAt: noon, Evaluations: 5, Evaluating: 20 * time.Millisecond, LedgerEntries: 12,
 			Incidents: map[finding.Severity]int{finding.Error: 1},
 			Receivers: []Receiver{{Name: "pagerduty", Pending: 1, Delivered: 3, Failures: 2}},
+			Traps:     &Traps{Results: map[string]uint64{"polled": 5, "wrong_community": 0}, Informs: 2, Reports: 3, Polls: 6, Unknown: 1},
 			Pushed:    &Pushed{Events: 7, Ignored: 2, Strangers: 1, Lost: 1, Standing: 12},
 			Exports:   []export.Status{{Name: "influx", Written: 100, Dropped: 3, Failures: 1, Waiting: export.Size{Batches: 1, Bytes: 5000, Oldest: noon}}},
 			Loaded:    noon, LoadedOK: true,
