@@ -41,7 +41,7 @@ func (s *session) push(ctx context.Context, poke func(string)) (offered bool, er
 	for first := true; ; first = false {
 		made, f := s.subscribe(ctx)
 		switch {
-		case ctx.Err() != nil:
+		case over(ctx):
 			return true, nil
 		case f != nil && f.status == 0:
 			return true, fmt.Errorf("subscribe to the events of %s: %w", s.client.host, f)
@@ -69,6 +69,9 @@ func (s *session) push(ctx context.Context, poke func(string)) (offered bool, er
 		}
 	}
 }
+
+// over reports whether nobody wants to hear any more.
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 func hintOf(f *failure) string {
 	if f.hint == "" {
