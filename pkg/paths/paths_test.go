@@ -206,6 +206,9 @@ func TestStandby(t *testing.T) {
 	if v.Decides != "local preference" || v.Ways[0].Router != "r1" || v.Ways[0].Standby || !v.Ways[1].Standby {
 		t.Errorf("%+v", v)
 	}
+	if want := "traffic goes via AS64510 at r1; after a loss (by local preference) via AS64520 at r2"; !strings.HasSuffix(v.Why, want) {
+		t.Errorf("%s", v.Why)
+	}
 	// RFC 8326: about to be taken away.
 	u.Attrs.Marks = bgp.GracefulShutdown
 	table.Update(key("r1", "203.0.113.1"), paths.AdjInPost, u, start)

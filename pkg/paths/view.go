@@ -381,6 +381,9 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	}
 	e.share(&v)
 	v.Why = why(&v)
+	if !e.set.In && v.Working > 0 {
+		v.Why += "; " + preference(&v)
+	}
 	return v
 }
 
@@ -730,6 +733,29 @@ func why(v *ItemView) string {
 			}
 		}
 		text += "; every path crosses " + strings.Join(words, " and ")
+	}
+	return text
+}
+
+// preference says which way traffic takes, and which it would take after a loss.
+func preference(v *ItemView) string {
+	const shown = 4
+	text := "traffic goes "
+	for i := range v.Ways[:v.Working] {
+		w := &v.Ways[i]
+		switch {
+		case i == shown:
+			return text + fmt.Sprintf(" and %d more", v.Working-shown)
+		case i == 0:
+		case w.Standby && !v.Ways[i-1].Standby:
+			_, by := compare(v.Ways[0].top, w.top)
+			text += fmt.Sprintf("; after a loss (by %s) ", by)
+		case w.Standby:
+			text += ", then "
+		default:
+			text += " or " // nothing that holds in the whole network decides between them
+		}
+		text += wayName(w)
 	}
 	return text
 }
