@@ -53,12 +53,23 @@ func (e *CertificateError) Unwrap() error { return e.Err }
 func (t TLS) Config(host string) *tls.Config {
 	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	if t.AllowTLS10 {
-		c.MinVersion = tls.VersionTLS10
+		c.MinVersion, c.CipherSuites = tls.VersionTLS10, oldSuites()
 	}
 	// The standard verification is replaced, not left out: VerifyConnection below does it for every case.
 	c.InsecureSkipVerify = true
 	c.VerifyConnection = func(s tls.ConnectionState) error { return t.verify(host, s) }
 	return c
+}
+
+// oldSuites are the cipher suites of today, and behind them those that BMCs know that know nothing newer: without forward
+// secrecy, or with 3DES (iLO 3 and 4, iDRAC 6 and 7, Supermicro X9 and X10).
+func oldSuites() []uint16 {
+	var ids []uint16
+	for _, s := range tls.CipherSuites() {
+		ids = append(ids, s.ID)
+	}
+	return append(ids, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_RSA_WITH_AES_128_CBC_SHA256,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA)
 }
 
 func (t TLS) verify(host string, s tls.ConnectionState) error {

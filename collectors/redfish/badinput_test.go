@@ -92,6 +92,8 @@ func TestBadInput(t *testing.T) {
 			snapshot.ClassPinChanged, "is not the pinned one", "somebody may be in between", false},
 		{"nothing newer than TLS 1.0", over(oldTLS(), nil),
 			snapshot.ClassCertificate, "it offers no TLS 1.2 or newer", "allow_tls10: true", false},
+		{"no cipher that is safe", over(oldCipher(t), nil),
+			snapshot.ClassCertificate, "it knows no cipher that is safe", "allow_tls10: true", false},
 		{"plain HTTP where TLS was meant", over(nil, nil),
 			snapshot.ClassGarbage, "it speaks no TLS on this port", "redfish+http://", false},
 		{"TLS where plain HTTP was meant", over(&tls.Config{Certificates: []tls.Certificate{*labCertificate}}, func(t *collectors.Target) { t.URL = strings.Replace(t.URL, "redfish://", "redfish+http://", 1) }),
@@ -201,9 +203,19 @@ func TestBusyServiceIsLeftAlone(t *testing.T) {
 
 // TestOldTLSWhereItIsAllowed: what is refused by default is spoken where the credential allows it.
 func TestOldTLSWhereItIsAllowed(t *testing.T) {
-	snap := poll(t, open(t, over(oldTLS(), func(t *collectors.Target) { t.Credentials.TLS.AllowTLS10 = true })(t)), collectors.Full)
-	noErrors(t, snap)
-	condition(t, snap, "psu/1")
+	for name, config := range map[string]*tls.Config{"TLS 1.0": oldTLS(), "a cipher of old": oldCipher(t)} {
+		t.Run(name, func(t *testing.T) {
+			snap := poll(t, open(t, over(config, func(t *collectors.Target) { t.Credentials.TLS.AllowTLS10 = true })(t)), collectors.Full)
+			noErrors(t, snap)
+			condition(t, snap, "psu/1")
+		})
+	}
+}
+
+// oldCipher is what a BMC of 2013 speaks: TLS 1.2, with keys that keep no secret for long.
+func oldCipher(t *testing.T) *tls.Config {
+	t.Helper()
+	return &tls.Config{Certificates: []tls.Certificate{rsaCertificate(t)}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_256_CBC_SHA}} //nolint:gosec // that is what is tried
 }
 
 // TestNestedForEver: every resource leads to another one, ten levels deep and without end; the poll ends, with what it has.

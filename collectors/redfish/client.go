@@ -583,6 +583,11 @@ func (c *client) wordsFor(ctx context.Context, err error) *failure {
 		f.said = "it offers no TLS 1.2 or newer: " + said
 		f.hint = "update the BMC's firmware, or allow it for this BMC: --tls10, or tls: {allow_tls10: true} in its credentials"
 		return f
+	case strings.Contains(said, "handshake failure"):
+		f.class, f.final = snapshot.ClassCertificate, true
+		f.said = "it knows no cipher that is safe: " + said
+		f.hint = "update the BMC's firmware, or allow old ones for this BMC: --tls10, or tls: {allow_tls10: true} in its credentials"
+		return f
 	case errors.As(err, &dns):
 		f.final = true
 		f.said = "its name is not known: " + dns.Name
