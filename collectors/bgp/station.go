@@ -329,7 +329,7 @@ func (f *feed) hear() error {
 		var malformed, problems, messages, octets uint64
 		waited := time.Now()
 		s.hub.feed(func(t *paths.Table, now time.Time) {
-			for range turn {
+			for i := range turn {
 				messages++
 				octets += uint64(len(b))
 				m, err := d.Message(b)
@@ -343,7 +343,7 @@ func (f *feed) hear() error {
 						return
 					}
 				}
-				if !r.Buffered() {
+				if i == turn-1 || !r.Buffered() {
 					return
 				}
 				if b, err = r.Next(); err != nil {
