@@ -48,7 +48,7 @@ func (c *conversation) poll(ctx context.Context, scope collectors.Scope, sn *sna
 	}
 	fresh := c.session == nil
 	err := c.read(ctx, scope, sn)
-	if err != nil && !fresh && !sn.Reachable && ctx.Err() == nil {
+	if err != nil && !fresh && !sn.Reachable && (ctx.Err() == nil || errors.Is(err, errForgotten)) {
 		// The BMC forgot the session (it restarted, or timed it out): one new one, then it is down.
 		before = 0
 		c.drop()
@@ -74,7 +74,7 @@ func (c *conversation) read(ctx context.Context, scope collectors.Scope, sn *sna
 	s.budget, s.room = s.requests+c.limits.Requests, s.bytes+c.limits.Bytes
 	m := machine{device: c.target.Device}
 
-	data, err := s.do(ctx, request{netFn: netFnChassis, cmd: cmdGetChassisStatus})
+	data, err := s.first(ctx, request{netFn: netFnChassis, cmd: cmdGetChassisStatus})
 	if err == nil {
 		m.chassis, err = decodeChassis(data)
 	}

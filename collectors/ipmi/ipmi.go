@@ -22,8 +22,8 @@ type Collector struct{}
 
 const (
 	defaultPort    = "623"
-	defaultTimeout = 2 * time.Second
-	tries          = 3
+	defaultTimeout = 5 * time.Second // for one request
+	tries          = 3               // in that time
 )
 
 // Open checks the target: its URL, and that user name and password have the lengths that IPMI allows.
@@ -42,9 +42,9 @@ func (Collector) Open(t collectors.Target) (collectors.Session, error) {
 	if port == "" {
 		port = defaultPort
 	}
-	timeout := t.Timeout
+	timeout := t.Timeout / tries
 	if timeout <= 0 {
-		timeout = defaultTimeout
+		timeout = defaultTimeout / tries
 	}
 	limits, usual := t.Limits, collectors.DefaultLimits()
 	limits.Requests = cmp.Or(limits.Requests, usual.Requests)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bougou/go-ipmi/pkg/types"
+	"github.com/sparewatch/sparewatch/pkg/component"
 )
 
 func TestWindowTakesEachNumberOnce(t *testing.T) {
@@ -101,26 +102,87 @@ func FuzzUnseal(f *testing.F) {
 	})
 }
 
+// FuzzRecords reads records, readings, FRU areas and log entries that no sane BMC sends. The first half of the input is cut
+// into records, the rest are the readings of their sensors.
 func FuzzRecords(f *testing.F) {
-	f.Add([]byte{0, 0, 0x51, 1, 0x2b, 0x20, 0, 1, 10, 1, 0x7f, 0x68, 8, 0x6f})
-	f.Add([]byte{0, 0, 0x51, 2, 0x20, 0x20, 0, 1, 10, 1})
-	f.Add([]byte{0, 0, 0x51, 0x11, 0x10})
+	compact := []byte{0, 0, 0x51, 2, 0x2b, 0x20, 0, 1, 10, 1, 0x7f, 0x68, 8, 0x6f, 0, 0, 0, 0, 0xff, 0x7f, 0xc0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0xc6, 'P', 'S', '1', ' ', 'O', 'K'}
+	compact[4] = byte(len(compact) - 5)
+	full := append(append([]byte{0, 0, 0x51, 1, 0, 0x20, 0, 4, 29, 1, 0x7f, 0x68, 4, 1}, make([]byte, 33)...), 0xc4, 'F', 'a', 'n', '1')
+	full[4] = byte(len(full) - 5)
+	for _, seed := range [][]byte{compact, full,
+		{0, 0, 0x51, 0x08, 11, 19, 1, 0x20, 10, 1, 10, 2, 0, 0, 0, 0}, {0, 0, 0x51, 0x08, 11, 19, 1, 0x80, 10, 1, 10, 255, 29, 0, 29, 255},
+		{0, 0, 0x51, 0x11, 12, 0x20, 1, 0x80, 0, 0, 0x10, 0, 10, 1, 0, 0xc1, 'P'}, {0, 0, 0x51, 0x03, 0}, {0, 0, 0x51, 0xc0, 3, 1, 2, 3},
+	} {
+		f.Add(append(append([]byte(nil), seed...), bytes.Repeat([]byte{0x05, 0xc0, 0x09, 0x80}, (len(seed)+3)/4)...))
+	}
+	f.Add(append(append(append([]byte(nil), compact...), full...), bytes.Repeat([]byte{0x64, 0xc0, 0x02, 0x80}, 24)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := repository{contains: map[entity][]entity{}}
-		r.add(b)
-		_, _ = parseFRU(b)
-		_, _ = decodeChassis(b)
-		m := machine{device: "m", sensors: r.sensors, readings: make([]reading, len(r.sensors))}
-		for i := range m.readings {
-			m.readings[i] = decodeReading(b)
+		records, readings := b[:len(b)/2], b[len(b)/2:]
+		for len(records) >= 5 {
+			n := min(len(records), 5+int(records[4]))
+			r.add(records[:n])
+			records = records[n:]
 		}
-		components := parse(m).components
-		seen := map[string]bool{}
-		for _, c := range components {
-			if seen[string(c.ID)] {
+		m := machine{device: "m", locators: r.locators, contains: r.contains, sensors: r.sensors, readings: make([]reading, len(r.sensors)), frus: map[byte]fru{}}
+		for i := range m.readings {
+			if at := 4 * i; at < len(readings) {
+				m.readings[i] = decodeReading(readings[at:min(at+4, len(readings))])
+			}
+		}
+		for _, l := range r.locators {
+			m.frus[l.device], _ = parseFRU(b)
+		}
+		m.chassis, _ = decodeChassis(readings)
+		all := parse(m)
+		seen := map[component.ID]bool{}
+		for _, c := range all.components {
+			if seen[c.ID] {
 				t.Fatalf("%s twice", c.ID)
 			}
-			seen[string(c.ID)] = true
+			seen[c.ID] = true
+			if _, err := component.ParseID(string(c.ID)); err != nil {
+				t.Fatal(err)
+			}
+			if c.Kind == component.PSU && c.Condition == component.OK && !anyStates(m) {
+				t.Fatalf("%s is ok (%s), and no sensor has any state set", c.ID, c.Why)
+			}
+		}
+		for _, c := range all.claims {
+			for _, id := range c.Members {
+				if !seen[id] {
+					t.Fatalf("a claim names %s, which is not listed", id)
+				}
+			}
+		}
+		l := eventLog{}
+		for at := 0; at+16 <= len(b); at += 16 {
+			e, ok := decodeEvent(b[at : at+16])
+			_ = e.words()
+			l.take(e, ok, uint16(at))
+		}
+		l.annotate(all.components, all.speaks)
+	})
+}
+
+func anyStates(m machine) bool {
+	for _, r := range m.readings {
+		if r.valid && r.states != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func FuzzFRU(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 0, 1, 0, 0, 0xfe, 1, 3, 0x19, 0xc4, 'A', 'c', 'm', 'e', 0xc2, 'P', '1', 0xc0, 0xc0, 0xc3, '4', '7', '1', 0xc1, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{1, 1, 1, 1, 1, 1, 0, 0, 1, 1})
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		_, _ = parseFRU(b)
+		if len(b) >= headerSize {
+			if end := fruEnd(b, maxFRU); end < 0 || end > maxFRU {
+				panic(end)
+			}
 		}
 	})
 }

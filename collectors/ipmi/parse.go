@@ -464,8 +464,8 @@ func fanLocal(x sensor) string {
 	if m := fanNumber.FindStringSubmatch(name); m != nil {
 		return strings.ToUpper(m[1])
 	}
-	if name != "" { // "Fan_SSD0" is not fan 0: keep the words
-		return strings.Trim(notPlain.ReplaceAllString(name, "-"), "-")
+	if words := strings.Trim(notPlain.ReplaceAllString(name, "-"), "-"); words != "" { // "Fan_SSD0" is not fan 0: keep them
+		return words
 	}
 	return fmt.Sprintf("%d.%d", x.entity, x.instance)
 }

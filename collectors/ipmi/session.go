@@ -57,6 +57,7 @@ var (
 	errPrivilege = errors.New("the BMC does not give this user the privilege level User")
 	errSlots     = errors.New("all sessions of the BMC are taken")
 	errNoAnswer  = errors.New("no answer")
+	errForgotten = errors.New("the BMC forgot the session")
 	errNoSuite   = errors.New("the BMC refuses this cipher suite")
 	errBudget    = errors.New("this poll's bound on requests or bytes is reached")
 )
@@ -148,6 +149,8 @@ func (s *session) rakp(ctx context.Context, u user) error {
 	}
 	mustRandom(m1.RemoteConsoleRandomNumber[:])
 	m2 := rmcpplus.RAKPMessage2{AuthAlg: s.auth}
+	kuid := crypto.PadPassword20(u.password)
+	role := m1.Role()
 	err := s.handshake(ctx, payloadRAKP1, m1.Pack(), payloadRAKP2, func(b []byte) error {
 		if code, ok := refused(b, 1); ok {
 			m2.RmcpStatusCode = code
@@ -156,23 +159,25 @@ func (s *session) rakp(ctx context.Context, u user) error {
 		if err := m2.Unpack(b); err != nil {
 			return err
 		}
-		return expect(m2.MessageTag == 1 && m2.RemoteConsoleSessionID == s.localID, "RAKP message 2")
+		if err := expect(m2.MessageTag == 1 && m2.RemoteConsoleSessionID == s.localID, "RAKP message 2"); err != nil || m2.RmcpStatusCode != 0 {
+			return err
+		}
+		want, err := crypto.RAKP2AuthCode(s.auth, s.localID, s.remoteID, m1.RemoteConsoleRandomNumber[:], m2.ManagedSystemRandomNumber[:], m2.ManagedSystemGUID[:], role, u.name, kuid)
+		if err != nil {
+			return err
+		}
+		if !crypto.Equal(want, m2.KeyExchangeAuthenticationCode) {
+			// Either the password is wrong, or this is not from the BMC that knows it; that one may be heard yet. Both end
+			// here, before anything is proven to it.
+			return errAuth
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("RAKP 1: %w", err)
 	}
 	if err := rakpError(m2.RmcpStatusCode); err != nil {
 		return fmt.Errorf("RAKP 2: %w", err)
-	}
-	kuid := crypto.PadPassword20(u.password)
-	role := m1.Role()
-	want, err := crypto.RAKP2AuthCode(s.auth, s.localID, s.remoteID, m1.RemoteConsoleRandomNumber[:], m2.ManagedSystemRandomNumber[:], m2.ManagedSystemGUID[:], role, u.name, kuid)
-	if err != nil {
-		return fmt.Errorf("RAKP 2: %w", err)
-	}
-	if !crypto.Equal(want, m2.KeyExchangeAuthenticationCode) {
-		// Either the password is wrong, or this is not the BMC that knows it. Both end here, before anything is proven to it.
-		return fmt.Errorf("RAKP 2: %w", errAuth)
 	}
 	proof, err := crypto.RAKP3AuthCode(s.auth, m2.ManagedSystemRandomNumber[:], s.localID, role, u.name, kuid)
 	if err != nil {
@@ -192,20 +197,23 @@ func (s *session) rakp(ctx context.Context, u user) error {
 		if err := m4.Unpack(b); err != nil {
 			return err
 		}
-		return expect(m4.MessageTag == 2 && m4.MgmtConsoleSessionID == s.localID, "RAKP message 4")
+		if err := expect(m4.MessageTag == 2 && m4.MgmtConsoleSessionID == s.localID, "RAKP message 4"); err != nil || m4.RmcpStatusCode != 0 {
+			return err
+		}
+		icv, err := crypto.RAKP4ICV(s.auth, m1.RemoteConsoleRandomNumber[:], s.remoteID, m2.ManagedSystemGUID[:], sik)
+		if err != nil {
+			return err
+		}
+		if !crypto.Equal(icv, m4.IntegrityCheckValue) {
+			return errAuth
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("RAKP 3: %w", err)
 	}
 	if err := rakpError(m4.RmcpStatusCode); err != nil {
 		return fmt.Errorf("RAKP 4: %w", err)
-	}
-	icv, err := crypto.RAKP4ICV(s.auth, m1.RemoteConsoleRandomNumber[:], s.remoteID, m2.ManagedSystemGUID[:], sik)
-	if err != nil {
-		return fmt.Errorf("RAKP 4: %w", err)
-	}
-	if !crypto.Equal(icv, m4.IntegrityCheckValue) {
-		return fmt.Errorf("RAKP 4: the integrity check value is wrong: %w", errAuth)
 	}
 	s.k1, s.k2, s.plus, s.sequence, s.received, s.guid = k1, k2, true, 0, window{}, m2.ManagedSystemGUID
 	return s.setPrivilege(ctx, u.privilege)
@@ -249,6 +257,26 @@ func (s *session) do(ctx context.Context, r request) ([]byte, error) {
 		return expect(answer.answers(r, seq), "an answer to another request")
 	})
 	return finish(r, answer, err)
+}
+
+// first sends the first command of a poll. Where it is not answered, the BMC is asked outside of the session whether it is
+// there: if it is, and still doesn't answer inside, it has forgotten the session, and nobody has to wait for more tries.
+func (s *session) first(ctx context.Context, r request) ([]byte, error) {
+	tries := s.tries
+	defer func() { s.tries = tries }()
+	s.tries = 1
+	data, err := s.do(ctx, r)
+	if !errors.Is(err, errNoAnswer) {
+		return data, err
+	}
+	if _, alive := s.capabilities(ctx, types.PrivilegeLevelUser); alive == nil || isAnswer(alive) {
+		if data, err = s.do(ctx, r); errors.Is(err, errNoAnswer) {
+			return nil, fmt.Errorf("%w: %w", errForgotten, err)
+		}
+		return data, err
+	}
+	s.tries = max(1, tries-1)
+	return s.do(ctx, r)
 }
 
 // outside sends one command outside of any session (section 13.6: authentication type none, session id 0).
@@ -404,6 +432,9 @@ func (s *session) exchange(ctx context.Context, packet func() ([]byte, error), a
 				return nil
 			}
 			s.dropped++
+		}
+		if errors.Is(refused, errAuth) {
+			return refused // it was answered, and nothing better came while there was time
 		}
 	}
 	if err := ctx.Err(); err != nil {

@@ -35,7 +35,7 @@ func startWith(t testing.TB, o lab.IPMIOptions) *lab.IPMI {
 
 func open(t testing.TB, x collectors.Target) collectors.Session {
 	t.Helper()
-	x.Device, x.Timeout = "srv", 300*time.Millisecond
+	x.Device, x.Timeout = "srv", time.Second
 	s, err := ipmi.Collector{}.Open(x)
 	if err != nil {
 		t.Fatal(err)

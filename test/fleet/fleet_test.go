@@ -34,6 +34,7 @@ type fleet struct {
 var fleets = map[string]fleet{
 	"snmp":    {size: 10_000, small: 60, serve: serveSNMP},
 	"redfish": {size: 1000, small: 20, serve: serveRedfish},
+	"ipmi":    {size: 1000, small: 20, serve: serveIPMI},
 }
 
 // atEnd is what a simulator looks at when the daemon has gone: whether it has left anything behind.

@@ -98,7 +98,7 @@ func TestIPMI15(t *testing.T) {
 		{name: "nothing known", offers: 0x20, says: "neither RMCP+"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := ipmi.Collector{}.Open(collectors.Target{Device: "bmc", URL: older(t, b.port, c.offers), Timeout: 300 * time.Millisecond,
+			s, err := ipmi.Collector{}.Open(collectors.Target{Device: "bmc", URL: older(t, b.port, c.offers), Timeout: time.Second,
 				Credentials: collectors.Credentials{User: "ipmiusr", Password: secret.New("test"), AllowClearPassword: c.clear}})
 			if err != nil {
 				t.Fatal(err)
@@ -126,7 +126,7 @@ func TestIPMI15(t *testing.T) {
 		})
 	}
 	t.Run("wrong password", func(t *testing.T) {
-		s, err := ipmi.Collector{}.Open(collectors.Target{Device: "bmc", URL: older(t, b.port, 0x04), Timeout: 100 * time.Millisecond,
+		s, err := ipmi.Collector{}.Open(collectors.Target{Device: "bmc", URL: older(t, b.port, 0x04), Timeout: 300 * time.Millisecond,
 			Credentials: collectors.Credentials{User: "ipmiusr", Password: secret.New("wrong")}})
 		if err != nil {
 			t.Fatal(err)

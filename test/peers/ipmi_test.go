@@ -87,7 +87,7 @@ func freeTCP(t *testing.T) int {
 func openIPMI(t *testing.T, b bmc, password string) collectors.Session {
 	t.Helper()
 	s, err := ipmi.Collector{}.Open(collectors.Target{
-		Device: "bmc", URL: fmt.Sprintf("ipmi://127.0.0.1:%d", b.port), Timeout: 300 * time.Millisecond,
+		Device: "bmc", URL: fmt.Sprintf("ipmi://127.0.0.1:%d", b.port), Timeout: time.Second,
 		Credentials: collectors.Credentials{User: "ipmiusr", Password: secret.New(password)},
 	})
 	if err != nil {
