@@ -197,7 +197,7 @@ func (j *judge) replay(e ledger.Entry) error {
 }
 
 // run is the judge's task. Snapshots are judged at once while a look costs little; one that costs more is followed by
-// a pause of nine times as long, at most a second, so that a large site leaves most of its time to the polls.
+// a pause of nineteen times as long, at most a second, so that a large site leaves most of its time to the polls.
 func (j *judge) run(ctx context.Context) error {
 	defer close(j.ended)
 	tick := time.NewTicker(time.Second)
@@ -236,7 +236,7 @@ func (j *judge) run(ctx context.Context) error {
 
 // After a look the judge rests so many times as long as the look took, and no longer than this.
 const (
-	pauses       = 9
+	pauses       = 19
 	longestPause = time.Second
 )
 
