@@ -23,9 +23,6 @@ const (
 
 const headerLen = 19
 
-// maxLen is an extended message's length (RFC 8654); the length field cannot say more.
-const maxLen = 65535
-
 var errShort = errors.New("message cut short")
 
 // Cut takes one message off the front of b: its type, what follows its header, and the rest of b. The marker must be

@@ -93,7 +93,7 @@ func ReadCapture(r io.Reader) ([]Stream, error) {
 			return nil, fmt.Errorf("capture: a packet of %d octets", n)
 		}
 		packet := make([]byte, n)
-		if _, err := io.ReadFull(b, packet); err != nil {
+		if got, _ := io.ReadFull(b, packet); got < len(packet) {
 			return a.done(), nil // cut short while it was written
 		}
 		a.packet(link, packet, time.Unix(int64(order.Uint32(h[:])), int64(order.Uint32(h[4:]))*int64(unit)).UTC())

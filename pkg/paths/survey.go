@@ -54,8 +54,8 @@ func (t *Table) Survey() *Survey {
 	}
 	e := evaluation{t: t}
 	w := surveyor{t: t, servers: e.servers(), known: map[[2]uint32]surveyed{}, ups: map[bgp.ASN]*UpstreamCount{}, upSessions: map[bgp.ASN]map[int]bool{}, single: map[bgp.ASN]*SingleCount{}, v: v}
-	for f := range bgp.Kept() {
-		if bgp.Kept()[f].SAFI() == 128 {
+	for f, family := range bgp.Kept() {
+		if family.SAFI() == 128 {
 			continue
 		}
 		for i, s := range all {
