@@ -174,6 +174,9 @@ func (b *builder) label(body value) string {
 			if s := l.at("PartLocation", "ServiceLabel").str(); s != "" {
 				return s
 			}
+			if s := l.get("ServiceLabel").str(); s != "" {
+				return s
+			}
 			if s := l.get("Info").str(); s != "" { // Drive.Location before 2018.2
 				return s
 			}

@@ -146,9 +146,42 @@ func (b *builder) findChassis() {
 				first[key] = c.path
 			}
 			c.same = first[key]
+		} else if o := b.renamed(c); o != nil {
+			c.same = o.same
 		}
 	}
-	b.mainPath = b.mainChassis()
+	b.mainPath = b.same(b.mainChassis())
+}
+
+// renamed finds an earlier chassis that this one shows again under nearly its own name, where no serial number tells:
+// "PowerShelf_0" and "powershelf", of one type, model and part number (Lite-On power shelf PF-1333, LambdaLabs
+// redfish_exporter testdata/powershelf_liteon). Two that are both counted are two.
+func (b *builder) renamed(c *chassis) *chassis {
+	for _, o := range b.chassis {
+		if o == c {
+			return nil
+		}
+		alike := len(o.systems)+len(c.systems) == 0 && o.body.get("Model").str() != ""
+		for _, f := range []string{"ChassisType", "Manufacturer", "Model", "PartNumber", "SerialNumber"} {
+			alike = alike && o.body.get(f).raw() == c.body.get(f).raw()
+		}
+		mine, its := plainName(lastSegment(c.path)), plainName(lastSegment(o.path))
+		counted := func(s string) string { return strings.TrimRight(s, "0123456789") }
+		if alike && (mine == its || counted(mine) == its || mine == counted(its)) {
+			return o
+		}
+	}
+	return nil
+}
+
+// plainName is a name's letters and digits in lower case.
+func plainName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(s))
 }
 
 // linkByName joins systems and chassis of one name where neither says what it belongs to (recording hpe-cray-ex4252).
@@ -300,7 +333,7 @@ func (b *builder) enclosures() {
 			c.part = b.newPart(component.Enclosure, c.path, c.body)
 			c.part.named(c.path, "", "1")
 			b.main = c.part
-		} else if !isBlade(c.body) && c.up == "" && b.hasPower(c) && len(c.systems) != 1 {
+		} else if !isBlade(c.body) && c.up == "" && b.hasPower(c) && len(c.systems) != 1 && c.same == c.path {
 			c.part = b.newPart(component.Enclosure, c.path, c.body)
 			n++
 			c.part.named(c.path, "", itoa(n))

@@ -257,7 +257,7 @@ func (b *builder) nothing(int, value, int) []*part { return nil }
 func (b *builder) ownGroup(c *chassis) {
 	with := 0
 	for _, o := range b.chassis {
-		if b.hasPower(o) {
+		if b.hasPower(o) && o.same == o.path {
 			with++
 		}
 	}
@@ -273,7 +273,7 @@ func (b *builder) ownGroup(c *chassis) {
 			}
 		}
 	}
-	if with < 2 || len(mine) == 0 {
+	if with < 2 || len(mine) == 0 || c.same != c.path {
 		return
 	}
 	b.claims = append(b.claims, &claim{

@@ -372,7 +372,7 @@ func (b *builder) judgeSupplies(all []*supply) {
 func (s *supply) measure() {
 	var most float64 // the largest power that the supply may take
 	for _, v := range s.views {
-		rated := num(v.body.get("PowerCapacityWatts")).sane(200_000)
+		rated := num(v.body.first("PowerCapacityWatts", "CapacityWatts")).sane(200_000) // the latter: Lite-On's power shelves, as a string
 		if rated.ok && rated.v >= 10 && (!s.rated.ok || rated.v < s.rated.v) {
 			s.rated = rated // where the forms differ, the smaller is the safer
 		}

@@ -355,6 +355,46 @@ func TestSharedSupplies(t *testing.T) {
 	}
 }
 
+// TestTheSameShelfTwice: a power shelf that its service shows under two names, with its serial numbers taken out; and two
+// shelves that are two.
+func TestTheSameShelfTwice(t *testing.T) {
+	for _, c := range []struct {
+		names  []string
+		supply int
+		claims int
+	}{{[]string{"PowerShelf_0", "powershelf"}, 3, 0}, {[]string{"PowerShelf_0", "PowerShelf_1"}, 6, 2}} {
+		texts := map[string]string{
+			"/redfish/v1":         `{"Chassis":{"@odata.id":"/redfish/v1/Chassis"}}`,
+			"/redfish/v1/Chassis": `{"Members":[{"@odata.id":"/redfish/v1/Chassis/` + c.names[0] + `"},{"@odata.id":"/redfish/v1/Chassis/` + c.names[1] + `"}]}`,
+		}
+		for _, n := range c.names {
+			at := "/redfish/v1/Chassis/" + n
+			texts[at] = `{"@odata.id":"` + at + `","ChassisType":"Shelf","Manufacturer":"LITE-ON","Model":"PF-1333-7RB","PartNumber":"PF-1333-7RB","SerialNumber":"REDACTED","Status":{"State":"Standby","Health":"OK"},"PowerSubsystem":{"@odata.id":"` + at + `/PowerSubsystem"}}`
+			texts[at+"/PowerSubsystem"] = `{"PowerSupplies":{"@odata.id":"` + at + `/PowerSubsystem/PowerSupplies"}}`
+			members := []string{}
+			for i := range 3 {
+				p := fmt.Sprintf("%s/PowerSubsystem/PowerSupplies/%d", at, i)
+				members = append(members, `{"@odata.id":"`+p+`"}`)
+				texts[p] = fmt.Sprintf(`{"@odata.id":"%s","Id":"%d","Name":"Power Supply %d","CapacityWatts":"5500","PowerState":true,"SerialNumber":"REDACTED","Location":{"ServiceLabel":"PSU %d"},"Status":{"State":"Standby","Health":"OK"}}`, p, i, i, i)
+			}
+			texts[at+"/PowerSubsystem/PowerSupplies"] = `{"Members":[` + strings.Join(members, ",") + `]}`
+		}
+		s := look(t, texts)
+		n := 0
+		for _, k := range s.Components {
+			if k.Kind == component.PSU {
+				n++
+				if how(k) != "ok+standby" || k.Rating == nil || k.Rating.Watts != 5500 {
+					t.Errorf("%s is %s, %v", k.ID, how(k), k.Rating)
+				}
+			}
+		}
+		if n != c.supply || len(s.Claims) != c.claims {
+			t.Errorf("%v: %d supplies and %d claims, want %d and %d\n%s", c.names, n, len(s.Claims), c.supply, c.claims, show(s))
+		}
+	}
+}
+
 const storageAt = "/redfish/v1/Systems/1/Storage"
 
 // raid makes a storage subsystem with a volume over drives in the given states.
