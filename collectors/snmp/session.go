@@ -111,6 +111,7 @@ type session struct {
 	profiles []*mibs.Profile
 	data     *Data // of the last poll; nil before the first full one
 	parsed   *Parsed
+	doubt    bool // the last sweep had no answer
 	// all and states read everything, and what can change between inventories, of a device that has what it had; nil
 	// where it has to be walked.
 	all, states *sweep
@@ -147,19 +148,26 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 
 func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapshot) error {
 	full := scope == collectors.Full || !s.known || s.data == nil
+	all, states, lost := s.all, s.states, false
 	if w := s.sweepFor(full); w != nil {
+		if s.doubt { // no answer the last time: is it dead, or was it asked for too much?
+			if err := c.there(); err != nil {
+				return err
+			}
+		}
 		changed, err := w.run(c, s.data)
+		lost = err != nil && !errors.Is(err, errOther)
+		s.doubt = err != nil && !c.answered
 		switch {
 		case err == nil && s.same():
 			c.tuning.broken = 0
 			s.finish(c, s.data, changed, snap)
 			return nil
-		case err != nil && !c.answered:
-			// It may be dead, or have been asked too much: the next time it is walked.
-			c.tuning.answer /= 2
-			s.all, s.states = nil, nil
+		case err == nil:
+			full = true // another device
+		case !c.answered:
 			return err
-		case err != nil:
+		default:
 			c.tuning.broken++
 		}
 		c.tuning.walks = c.tuning.answer < leastAnswer || c.tuning.broken > mostBroken
@@ -179,6 +187,9 @@ func (s *session) poll(c *client, scope collectors.Scope, snap *snapshot.Snapsho
 	}
 	if changedRows(s.data, data) {
 		return s.full(c, snap)
+	}
+	if lost && len(data.Unread) == 0 && !s.tuning.walks {
+		s.all, s.states = all, states // an answer was lost; the device is as it was
 	}
 	s.finish(c, data, true, snap)
 	return nil

@@ -226,6 +226,37 @@ func TestSweepOfSmallAnswers(t *testing.T) {
 	}
 }
 
+// TestSweepAfterSilence: a device that was away is swept again, and one that is silent to long questions is asked short ones.
+func TestSweepAfterSilence(t *testing.T) {
+	r := newRack(24)
+	s := open(t, serve(t, r.agent), "2c")
+	whole := poll(t, s, collectors.Full)
+	r.agent.Inject(lab.SNMPFaults{Silent: true})
+	for range 2 {
+		if sn := s.Poll(context.Background(), collectors.Fast); sn.Reachable {
+			t.Fatal("nobody answers, and it is called reachable")
+		}
+	}
+	r.agent.Inject(lab.SNMPFaults{})
+	if sn := poll(t, s, collectors.Fast); sn.Requests > 2 || !reflect.DeepEqual(sn.Components, whole.Components) {
+		t.Errorf("back again, it takes %d packets, or reads otherwise", sn.Requests)
+	}
+	if sn := poll(t, s, collectors.Full); sn.Requests > 6 {
+		t.Errorf("back again, everything takes %d packets", sn.Requests)
+	}
+	// From now on it is silent where a sweep asks for an outlet.
+	r.agent.Inject(lab.SNMPFaults{Silent: true, Below: mustOID(outletOn + ".3")})
+	first, second := s.Poll(context.Background(), collectors.Fast), s.Poll(context.Background(), collectors.Fast)
+	if first.Reachable || !second.Reachable {
+		t.Errorf("reachable %v and %v, want the second time only: the device answers other questions", first.Reachable, second.Reachable)
+	}
+	for _, c := range whole.Components {
+		if i := slices.IndexFunc(second.Components, func(x component.Component) bool { return x.ID == c.ID }); i < 0 || second.Components[i].Condition == component.Absent {
+			t.Errorf("%s is gone", c.ID)
+		}
+	}
+}
+
 // TestSweepBrokenOff: an agent that stops in the middle has lost no part.
 func TestSweepBrokenOff(t *testing.T) {
 	for n := range 5 {
