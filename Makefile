@@ -26,7 +26,7 @@ short: ## the fast tests, without daemons
 
 .PHONY: race
 race: ## the rooms that share memory between goroutines, under the race detector
-	$(GO) test -race -short ./pkg/app ./pkg/bus ./pkg/poll ./pkg/notify/... ./pkg/lab ./pkg/web ./pkg/api ./pkg/export/... ./pkg/engine ./pkg/state ./collectors/ipmi ./collectors/redfish
+	$(GO) test -race -short ./pkg/app ./pkg/bus ./pkg/poll ./pkg/trap ./pkg/notify/... ./pkg/lab ./pkg/web ./pkg/api ./pkg/export/... ./pkg/engine ./pkg/state ./collectors/ipmi ./collectors/redfish
 
 .PHONY: lint
 lint: ## formatting, vet and the linters of .golangci.yml

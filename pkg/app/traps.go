@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -176,7 +175,8 @@ func (t *traps) open() error {
 	for _, at := range t.listen {
 		conn, err := trap.Listen(at)
 		if err != nil {
-			return errors.Join(err, t.close(context.Background()))
+			t.close()
+			return err
 		}
 		t.conns = append(t.conns, conn)
 	}
@@ -184,11 +184,10 @@ func (t *traps) open() error {
 }
 
 // close is for what was opened and never ran.
-func (t *traps) close(context.Context) error {
+func (t *traps) close() {
 	for _, c := range t.conns {
 		_ = c.Close() // its Run has closed it already, where there was one
 	}
-	return nil
 }
 
 // addrs are where traps are heard.
@@ -217,7 +216,7 @@ func (a *App) startTraps(ctx context.Context) error {
 	if err := t.open(); err != nil {
 		return err
 	}
-	a.undo = append(a.undo, t.close)
+	a.undo = append(a.undo, func(context.Context) error { t.close(); return nil })
 	for _, conn := range t.conns {
 		a.start(ctx, "receiver of traps on "+conn.LocalAddr().String(), func(ctx context.Context) error { return t.receiver.Run(ctx, conn) })
 	}

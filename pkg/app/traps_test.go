@@ -3,6 +3,8 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,7 +12,9 @@ import (
 
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/lab"
 	"github.com/sparewatch/sparewatch/pkg/ledger"
+	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
 // trapSite is a datacenter whose devices are polled so rarely that only their traps can tell in time.
@@ -81,4 +85,64 @@ func TestTrapsAreAskedAtOnce(t *testing.T) {
 			t.Errorf("the ledger does not say %q", want)
 		}
 	}
+}
+
+// TestTrapsAreReloaded: another community counts after a reload; another address does not, and nothing has changed then.
+func TestTrapsAreReloaded(t *testing.T) {
+	s := trapSite(t, "")
+	a, _ := s.daemon()
+	until(t, a, "everything was read", func(st *api.Status) bool { return st.Settled && len(st.Groups) > 0 })
+	to := a.TrapAddrs()[0]
+	stranger, err := lab.ServeSNMP("", &lab.Agent{Objects: lab.NewObjects(nil), Community: "events"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stranger.Close() })
+	send := func(result string) {
+		t.Helper()
+		series := regexp.MustCompile(`sparewatch_traps_total\{result="` + result + `"\} [1-9]`)
+		if err := stranger.Trap(to, recording.OID{1, 3, 6, 1, 6, 3, 1, 1, 5, 3}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, a, result+" is counted", func(*api.Status) bool { _, m := get(t, a.URL()+"/metrics"); return series.MatchString(m) })
+	}
+	send("wrong_community")
+	daemon := s.read("daemon.yaml")
+	s.write("more.yaml", "credentials: {pet: {community: events}}\n")
+	s.write("daemon.yaml", strings.Replace(daemon, `traps: {listen: ["127.0.0.1:0"]}`, `traps: {listen: ["127.0.0.1:0"], credentials: [pet], senders: {127.0.0.1: pdu-r12-a}}`, 1))
+	if err := a.Reload(t.Context(), s.load()); err != nil {
+		t.Fatal(err)
+	}
+	send("polled")
+	s.write("daemon.yaml", strings.Replace(daemon, "127.0.0.1:0\"]}", "127.0.0.2:0\"]}", 1))
+	if err := a.Reload(t.Context(), s.load()); err == nil || !strings.Contains(err.Error(), "where traps are heard") {
+		t.Errorf("another address is taken while the daemon runs: %v", err)
+	}
+	send("polled")
+}
+
+// TestTrapsWantTheirPort: a port that is taken is told of at the start.
+func TestTrapsWantTheirPort(t *testing.T) {
+	taken, err := lab.ServeSNMP("", &lab.Agent{Objects: lab.NewObjects(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	s := newSite(t, fmt.Sprintf("traps: {listen: %q}\n", taken.Addr()))
+	a, err := New(Options{Config: s.load()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "listen for traps on "+taken.Addr().String()) {
+		t.Errorf("started: %v", err)
+	}
+}
+
+func (s *site) read(name string) string {
+	s.t.Helper()
+	b, err := os.ReadFile(filepath.Join(s.folder, name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
 }

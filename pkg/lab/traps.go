@@ -266,7 +266,7 @@ func (d *Datacenter) sendPET(to netip.AddrPort, s news, specific uint32) {
 	if err != nil {
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_, _ = conn.Write(whole)
 }
 

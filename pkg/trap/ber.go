@@ -147,7 +147,7 @@ func decodeOID(b []byte) (recording.OID, bool) {
 // and octets: a trap is worth a poll also where one of its values makes no sense.
 func decodeValue(tag byte, body []byte) recording.Value {
 	v := recording.Value{Type: recording.Type(tag)}
-	ok := true
+	var ok bool
 	switch v.Type {
 	case recording.Integer:
 		v.Int, ok = signed(body)
@@ -155,8 +155,6 @@ func decodeValue(tag byte, body []byte) recording.Value {
 		v.Uint, ok = unsigned(body)
 	case recording.ObjectID:
 		v.OID, ok = decodeOID(body)
-	default:
-		ok = false
 	}
 	if !ok {
 		v.Int, v.Uint, v.OID, v.Bytes = 0, 0, nil, append([]byte(nil), body...)

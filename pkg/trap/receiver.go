@@ -150,9 +150,9 @@ func Listen(addr string) (*net.UDPConn, error) {
 
 // Run takes in what comes to a socket until ctx is done, and closes it.
 func (r *Receiver) Run(ctx context.Context, conn *net.UDPConn) error {
-	release := context.AfterFunc(ctx, func() { conn.Close() })
+	release := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer release()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	buf := make([]byte, largest+1)
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
