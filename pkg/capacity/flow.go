@@ -13,6 +13,7 @@ type Network struct {
 	rank     []int32
 	reqs     [][]redundancy.Requirement // of the nodes that are in
 	legs     map[redundancy.Node][]redundancy.Node
+	walker   walker // reused; a network belongs to one goroutine
 }
 
 // Source is what draws load.
@@ -84,7 +85,15 @@ func (n *Network) walk(tap redundancy.Node, works func(redundancy.Node) bool) []
 	if !works(tap) {
 		return nil
 	}
-	w := walker{n: n, works: works, at: map[redundancy.Node]int{}}
+	w := &n.walker
+	if w.at == nil {
+		w.n, w.at, w.seen = n, make([]int32, n.s.Len()), make([]uint32, n.s.Len())
+	}
+	if w.round++; w.round == 0 {
+		clear(w.seen)
+		w.round = 1
+	}
+	w.works, w.parts, w.queue = works, w.parts[:0], w.queue[:0]
 	w.meet(tap, Any, 1)
 	for len(w.queue) > 0 && len(w.parts) < longest {
 		i := w.at[w.pop()]
@@ -101,29 +110,32 @@ func (n *Network) walk(tap redundancy.Node, works func(redundancy.Node) bool) []
 			w.spread(p.node, r, pin, p.frac)
 		}
 	}
-	return w.parts
+	return slices.Clone(w.parts[:min(len(w.parts), longest)])
 }
 
 type walker struct {
 	n     *Network
 	works func(redundancy.Node) bool
-	at    map[redundancy.Node]int // in parts
+	at    []int32  // in parts, by node
+	seen  []uint32 // by node: seen[n] == round means that at[n] counts
+	round uint32
 	parts []part
 	queue []redundancy.Node // by falling rank
+	live  []redundancy.Node
 }
 
 // meet notes that a part of the load comes to a node. What comes on ways that are all needed is the same load, so it's
 // never more than all of it.
 func (w *walker) meet(node redundancy.Node, pin Slot, frac float64) {
-	if i, again := w.at[node]; again {
-		p := &w.parts[i]
+	if w.seen[node] == w.round {
+		p := &w.parts[w.at[node]]
 		p.frac = min(1, p.frac+frac)
 		if p.pin == Any {
 			p.pin = pin
 		}
 		return
 	}
-	w.at[node] = len(w.parts)
+	w.seen[node], w.at[node] = w.round, int32(len(w.parts))
 	w.parts = append(w.parts, part{node, pin, frac})
 	at, _ := slices.BinarySearchFunc(w.queue, node, func(a, b redundancy.Node) int { return int(w.n.rank[a]) - int(w.n.rank[b]) })
 	w.queue = slices.Insert(w.queue, at, node)
@@ -150,7 +162,7 @@ func (w *walker) spread(node redundancy.Node, r redundancy.Requirement, pin Slot
 		}
 		return
 	}
-	live := make([]redundancy.Node, 0, len(r.Of))
+	live := w.live[:0]
 	sum, known := 0.0, true
 	for _, m := range r.Of {
 		if w.works(m) {
@@ -159,6 +171,7 @@ func (w *walker) spread(node redundancy.Node, r redundancy.Requirement, pin Slot
 			sum += max(0, n.elements[m].Weight)
 		}
 	}
+	w.live = live
 	if len(live) == 0 {
 		return
 	}
@@ -210,34 +223,45 @@ func (w *walker) meetLegs(legs []redundancy.Node, pin Slot, frac float64) {
 	}
 }
 
-// way is where a source's load goes: the parts of each tap, with the tap's share of it.
+// way is where a part of a source's load goes: by one tap, with its share of the load.
 type way struct {
 	share float64
 	parts []part
 }
 
-// route finds where a source's load goes.
-func (n *Network) route(s *Source, works func(redundancy.Node) bool) []way {
-	var live []Tap
-	sum, known := 0.0, true
+// route finds where a source's load goes, given the ways from its taps as they were found when things stood otherwise; a
+// way of which every node works still is the same. It appends to ways.
+func (n *Network) route(ways []way, s *Source, known [][]part, works func(redundancy.Node) bool) (_ []way, walked bool) {
+	live := 0
+	sum, sure := 0.0, true
 	for _, t := range s.Taps {
 		if works(t.Node) {
-			live = append(live, t)
-			known = known && t.Share >= 0
+			live++
+			sure = sure && t.Share >= 0
 			sum += max(0, t.Share)
 		}
 	}
-	ways := make([]way, 0, len(live))
-	for _, t := range live {
-		share := 1 / float64(len(live))
-		if known && sum > 0 {
+	for j, t := range s.Taps {
+		if !works(t.Node) {
+			continue
+		}
+		share := 1 / float64(live)
+		if sure && sum > 0 {
 			share = t.Share / sum
 		}
-		if share > 0 {
-			ways = append(ways, way{share, n.walk(t.Node, works)})
+		if share <= 0 {
+			continue
 		}
+		var parts []part
+		if known != nil {
+			parts = known[j]
+		}
+		if len(parts) == 0 || slices.ContainsFunc(parts, func(p part) bool { return !works(p.node) }) {
+			parts, walked = n.walk(t.Node, works), true
+		}
+		ways = append(ways, way{share, parts})
 	}
-	return ways
+	return ways, walked
 }
 
 // Flow is where the load of all sources goes, as things stand in a Live.
@@ -246,22 +270,40 @@ type Flow struct {
 	live    *redundancy.Live
 	sources []Source
 	loads   []Load
-	ways    [][]way
-	through [][]int32 // by node: the sources of which load passes through it
+	taps    [][][]part // by source and tap: the way from there, whether or not it is used now
+	ways    [][]way    // by source
+	through [][]int32  // by node: the sources of which load passes through it, or would if a tap that rests took over
+	carries []bool     // load passes through the node now
+	cut     bool
+	trial   trial // reused
 }
+
+// Cut reports whether some load was followed through so many nodes that the rest of its way was left out.
+func (f *Flow) Cut() bool { return f.cut }
 
 // Flow follows all sources. The Live is only borrowed: Try changes it and takes that back.
 func (n *Network) Flow(live *redundancy.Live, sources []Source) *Flow {
-	f := &Flow{n: n, live: live, sources: sources, loads: make([]Load, n.s.Len()), ways: make([][]way, len(sources)), through: make([][]int32, n.s.Len())}
+	f := &Flow{n: n, live: live, sources: sources, loads: make([]Load, n.s.Len()), taps: make([][][]part, len(sources)), ways: make([][]way, len(sources)),
+		through: make([][]int32, n.s.Len()), carries: make([]bool, n.s.Len())}
 	for i := range sources {
-		f.ways[i] = n.route(&sources[i], live.Works)
+		f.taps[i] = make([][]part, len(sources[i].Taps))
+		for j, t := range sources[i].Taps {
+			f.taps[i][j] = n.walk(t.Node, live.Works)
+			f.cut = f.cut || len(f.taps[i][j]) >= longest
+			for _, p := range f.taps[i][j] {
+				if t := f.through[p.node]; len(t) == 0 || t[len(t)-1] != int32(i) {
+					f.through[p.node] = append(f.through[p.node], int32(i))
+				}
+			}
+		}
+		f.ways[i], _ = n.route(nil, &sources[i], f.taps[i], live.Works)
 		eachPart(f.ways[i], func(p part, frac float64) {
 			f.loads[p.node].add(&sources[i].Load, frac, p.pin)
-			if t := f.through[p.node]; len(t) == 0 || t[len(t)-1] != int32(i) {
-				f.through[p.node] = append(f.through[p.node], int32(i))
-			}
+			f.carries[p.node] = true
 		})
 	}
+	f.trial = trial{f: f, loads: make([]Load, n.s.Len()), met: make([]uint32, n.s.Len()), way: make([][]way, len(sources)), moved: make([]uint32, len(sources)),
+		now: make([]uint32, len(sources)), tripped: make([]uint32, n.s.Len()), touched: make([]uint32, n.s.Len())}
 	return f
 }
 
@@ -282,7 +324,7 @@ func (f *Flow) Load(node redundancy.Node) Load {
 }
 
 // Carries reports whether load passes through the node now.
-func (f *Flow) Carries(node redundancy.Node) bool { return len(f.through[node]) > 0 }
+func (f *Flow) Carries(node redundancy.Node) bool { return f.carries[node] }
 
 // Network is what the flow stands on.
 func (f *Flow) Network() *Network { return f.n }
@@ -309,7 +351,8 @@ const mostRounds = 1000
 // Try fails nodes, moves the load, and with trip lets open what is over its whole rating, until nothing changes. after,
 // if not nil, is called before everything is put back: the Live then shows what is left.
 func (f *Flow) Try(fail []redundancy.Node, trip bool, after func(*Outcome)) *Outcome {
-	t := trial{f: f, o: &Outcome{Loads: map[redundancy.Node]Load{}}, loads: map[redundancy.Node]*Load{}, ways: map[int32][]way{}, through: map[redundancy.Node][]int32{}, tripped: map[redundancy.Node]bool{}}
+	t := &f.trial
+	t.begin()
 	next := fail
 	for range mostRounds {
 		t.fail(next)
@@ -320,7 +363,7 @@ func (f *Flow) Try(fail []redundancy.Node, trip bool, after func(*Outcome)) *Out
 		}
 		t.o.Trips = append(t.o.Trips, over)
 		for _, n := range over {
-			t.tripped[n] = true
+			t.tripped[n] = t.epoch
 		}
 		next = over
 	}
@@ -334,82 +377,117 @@ func (f *Flow) Try(fail []redundancy.Node, trip bool, after func(*Outcome)) *Out
 	return t.o
 }
 
+// trial is one Try. Its lists are by node or source and used again by the next one: what is marked with the trial's epoch
+// counts.
 type trial struct {
-	f       *Flow
-	o       *Outcome
-	failed  []redundancy.Node // set by this trial
-	loads   map[redundancy.Node]*Load
-	ways    map[int32][]way
-	through map[redundancy.Node][]int32 // by node: sources that were moved to it
-	tripped map[redundancy.Node]bool
-	fresh   []redundancy.Node // whose load changed in this round
+	f      *Flow
+	o      *Outcome
+	epoch  uint32
+	round  uint32
+	failed []redundancy.Node // set by this trial
+
+	loads   []Load
+	met     []uint32                    // by node: loads[n] counts
+	nodes   []redundancy.Node           // that were met
+	touched []uint32                    // by node: its load changed in this round
+	fresh   []redundancy.Node           // those nodes
+	tripped []uint32                    // by node
+	way     [][]way                     // by source
+	moved   []uint32                    // by source: way[i] counts
+	now     []uint32                    // by source: it is moved in this round
+	order   []int32                     // sources to be moved in this round
+	onto    map[redundancy.Node][]int32 // sources that were moved to nodes to which they had no way before
+}
+
+func (t *trial) begin() {
+	t.o = &Outcome{Loads: map[redundancy.Node]Load{}}
+	if t.epoch++; t.epoch == 0 {
+		clear(t.met)
+		clear(t.tripped)
+		clear(t.moved)
+		t.epoch = 1
+	}
+	t.failed, t.nodes = t.failed[:0], t.nodes[:0]
+	clear(t.onto)
 }
 
 // fail fails nodes and moves the load of every source that passed through what no longer works.
 func (t *trial) fail(nodes []redundancy.Node) {
 	f := t.f
-	moved := map[int32]bool{}
-	var order []int32
-	touch := func(n redundancy.Node) {
-		for _, i := range f.through[n] {
-			if !moved[i] {
-				moved[i] = true
-				order = append(order, i)
-			}
-		}
-		for _, i := range t.through[n] {
-			if !moved[i] {
-				moved[i] = true
-				order = append(order, i)
-			}
+	if t.round++; t.round == 0 {
+		clear(t.now)
+		clear(t.touched)
+		t.round = 1
+	}
+	t.order, t.fresh = t.order[:0], t.fresh[:0]
+	touch := func(i int32) {
+		if t.now[i] != t.round {
+			t.now[i] = t.round
+			t.order = append(t.order, i)
 		}
 	}
 	for _, n := range nodes {
 		if f.live.Failed(n) {
 			continue
 		}
-		changed := slices.Clone(f.live.SetFailed(n, true))
+		from := len(t.o.Down)
+		t.o.Down = append(t.o.Down, f.live.SetFailed(n, true)...)
 		t.failed = append(t.failed, n)
-		t.o.Down = append(t.o.Down, changed...)
-		for _, m := range changed {
-			touch(m)
+		for _, m := range t.o.Down[from:] {
+			for _, i := range f.through[m] {
+				touch(i)
+			}
+			for _, i := range t.onto[m] {
+				touch(i)
+			}
 		}
 	}
-	slices.Sort(order)
-	t.fresh = t.fresh[:0]
-	for _, i := range order {
+	slices.Sort(t.order)
+	for _, i := range t.order {
 		t.move(i)
 	}
 	slices.Sort(t.fresh)
-	t.fresh = slices.Compact(t.fresh)
 }
 
 // move takes a source's load from where it was and puts it where it goes now.
 func (t *trial) move(i int32) {
 	f := t.f
-	was, again := t.ways[i]
-	if !again {
-		was = f.ways[i]
+	was := f.ways[i]
+	if t.moved[i] == t.epoch {
+		was = slices.Clone(t.way[i])
 	}
-	now := f.n.route(&f.sources[i], f.live.Works)
-	t.ways[i] = now
+	now, walked := f.n.route(t.way[i][:0], &f.sources[i], f.taps[i], f.live.Works)
+	t.way[i], t.moved[i] = now, t.epoch
 	load := &f.sources[i].Load
-	eachPart(was, func(p part, frac float64) { t.load(p.node).add(load, -frac, p.pin) })
-	eachPart(now, func(p part, frac float64) {
-		t.load(p.node).add(load, frac, p.pin)
-		t.through[p.node] = append(t.through[p.node], i)
-	})
+	for k := range was {
+		for _, p := range was[k].parts {
+			t.load(p.node).add(load, -was[k].share*p.frac, p.pin)
+		}
+	}
+	for k := range now {
+		for _, p := range now[k].parts {
+			t.load(p.node).add(load, now[k].share*p.frac, p.pin)
+			if walked {
+				if t.onto == nil {
+					t.onto = map[redundancy.Node][]int32{}
+				}
+				t.onto[p.node] = append(t.onto[p.node], i)
+			}
+		}
+	}
 }
 
 func (t *trial) load(n redundancy.Node) *Load {
-	l := t.loads[n]
-	if l == nil {
-		l = &Load{}
-		*l = t.f.loads[n]
-		t.loads[n] = l
+	if t.met[n] != t.epoch {
+		t.met[n] = t.epoch
+		t.loads[n] = t.f.loads[n]
+		t.nodes = append(t.nodes, n)
 	}
-	t.fresh = append(t.fresh, n)
-	return l
+	if t.touched[n] != t.round {
+		t.touched[n] = t.round
+		t.fresh = append(t.fresh, n)
+	}
+	return &t.loads[n]
 }
 
 // slack is by how much a sum may be over a limit because of rounding.
@@ -419,13 +497,16 @@ const slack = 1e-9
 func (t *trial) over() []redundancy.Node {
 	var over []redundancy.Node
 	t.eachFresh(func(n redundancy.Node, e *Element, l *Load) {
-		if !e.Trips || t.tripped[n] || !t.f.live.Works(n) {
+		if !e.Trips || t.tripped[n] == t.epoch || !t.f.live.Works(n) {
 			return
 		}
 		before := t.f.Load(n) // what carries too much already is not made to trip by carrying less
 		if u, ok := e.Use(l); ok && u.Raw > 1+slack && u.Raw > e.raw(&before)+slack {
 			over = append(over, n)
 			t.o.Loads[n] = *l
+			for _, leg := range t.f.n.legs[n] {
+				t.o.Loads[leg] = l.leg(t.f.n.elements[leg].Leg)
+			}
 		}
 	})
 	return over
@@ -438,7 +519,7 @@ func (t *trial) eachFresh(do func(redundancy.Node, *Element, *Load)) {
 	for _, n := range t.fresh {
 		e := &t.f.n.elements[n]
 		if e.Rated() {
-			do(n, e, t.loads[n])
+			do(n, e, &t.loads[n])
 		}
 		for _, leg := range t.f.n.legs[n] {
 			if e := &t.f.n.elements[leg]; e.Rated() {
@@ -451,13 +532,10 @@ func (t *trial) eachFresh(do func(redundancy.Node, *Element, *Load)) {
 
 // finish notes the loads that rose.
 func (t *trial) finish() {
-	t.fresh = t.fresh[:0]
-	for n := range t.loads {
-		t.fresh = append(t.fresh, n)
-	}
+	t.fresh = append(t.fresh[:0], t.nodes...)
 	slices.Sort(t.fresh)
 	t.eachFresh(func(n redundancy.Node, e *Element, l *Load) {
-		if t.tripped[n] || !t.f.live.Works(n) {
+		if t.tripped[n] == t.epoch || !t.f.live.Works(n) {
 			return
 		}
 		before := t.f.Load(n)

@@ -218,6 +218,41 @@ func BenchmarkUniform(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkLoads is the cost of following the load of a hall whose servers, PDUs and feeds are measured: finding the flows
+// and trying every single failure on them, and a poll after which nothing is otherwise.
+func BenchmarkLoads(b *testing.B) {
+	for _, size := range []int{10_000, 100_000} {
+		h := newHall(size)
+		for _, sn := range h.devices {
+			for i := range sn.Components {
+				switch c := &sn.Components[i]; c.Kind {
+				case component.PSU:
+					c.Rating = &component.Rating{Watts: 750}
+					c.Readings = []component.Reading{{Name: "input_power", Unit: "W", Value: 150}}
+				case component.Inlet:
+					c.Rating = &component.Rating{Amps: 32, Volts: 230, Phases: 1}
+					c.Readings = []component.Reading{{Name: "apparent_power", Unit: "VA", Value: 3200}}
+				}
+			}
+		}
+		e := h.engine(b)
+		b.Run(fmt.Sprintf("components=%d/all failures", size), func(b *testing.B) {
+			for b.Loop() {
+				e.load.moved, e.load.due = true, time.Time{}
+				e.load.swept = false
+				e.settleLoad()
+			}
+			b.ReportMetric(float64(len(e.load.power.sources)), "chassis")
+		})
+		b.Run(fmt.Sprintf("components=%d/a poll", size), func(b *testing.B) {
+			for b.Loop() {
+				e.load.dirty, e.load.due = true, time.Time{}
+				e.settleLoad()
+			}
+		})
+	}
+}
+
 // BenchmarkCompile is the cost of compiling and judging a whole model: what a changed inventory costs.
 func BenchmarkCompile(b *testing.B) {
 	for _, size := range []int{10_000, 100_000, 300_000} {

@@ -16,7 +16,7 @@ import (
 // Loads say what every single failure would do to what carries load, with the highest loads of the window.
 type Loads struct {
 	// Elements are the rated components through which load passes, and what the worst single failure would make of each.
-	// Supplies are listed only where they would carry too much. Sorted by id.
+	// Supplies and outlets are listed only where they would carry too much. Sorted by id.
 	Elements []Failover `json:"elements"`
 	// Headroom is how much more may be installed, by the pdus or feeds that chassis hang on; the least first.
 	Headroom []Headroom `json:"headroom"`
@@ -187,6 +187,9 @@ func (e *Engine) sweepFlows(f *flows) {
 		}
 		f.flow.Try([]redundancy.Node{n}, true, func(o *capacity.Outcome) { e.noteWorst(f, found, n, o) })
 	}
+	if f.flow.Cut() {
+		e.load.notGiven = append(e.load.notGiven, "what lies thousands of components above a chassis: its load is not followed that far")
+	}
 	e.reportElements(f, found)
 	e.reportHeadroom(f, found)
 }
@@ -262,7 +265,7 @@ func (e *Engine) reportElements(f *flows, found map[redundancy.Node]*worst) {
 		}
 		id := e.graph.ID(n)
 		now := f.flow.Load(n)
-		if now.Total() == 0 && w.lost < 0 || isSupply(id.Kind()) && w.use.Least <= 1 {
+		if now.Total() == 0 && w.lost < 0 || (isSupply(id.Kind()) || id.Kind() == component.Outlet) && w.use.Most <= 1 {
 			continue
 		}
 		el := f.net.Element(n)
@@ -362,28 +365,38 @@ func (e *Engine) reportHeadroom(f *flows, found map[redundancy.Node]*worst) {
 		return l
 	}
 	by := map[string]*Headroom{}
+	mains := mainIDs{}
+	first := map[redundancy.Node]redundancy.Node{} // of each tap: the nearest rated element
+	nearest := func(at redundancy.Node) redundancy.Node {
+		begin := at
+		if n, ok := first[begin]; ok {
+			return n
+		}
+		defer func() { first[begin] = at }()
+		for deep := 0; deep < 256; deep++ {
+			if k := e.graph.ID(at).Kind(); found[at] != nil && !isSupply(k) && k != component.Outlet {
+				break
+			}
+			up := e.elementsAbove(f, at)
+			if len(up) == 0 {
+				break
+			}
+			at = up[0]
+		}
+		return at
+	}
 	for i := range f.sources {
 		var on []component.ID
 		room := limit{room: math.Inf(1), by: -1}
 		for _, t := range f.sources[i].taps {
-			at := t
-			for deep := 0; deep < 256; deep++ {
-				if found[at] != nil && !isSupply(e.graph.ID(at).Kind()) && e.graph.ID(at).Kind() != component.Outlet {
-					break
-				}
-				up := e.elementsAbove(f, at)
-				if len(up) == 0 {
-					break
-				}
-				at = up[0]
-			}
+			at := nearest(t)
 			if found[at] == nil || isSupply(e.graph.ID(at).Kind()) {
 				continue
 			}
 			id := e.graph.ID(at)
 			if k := id.Kind(); (k == component.Inlet || k == component.Bank) && id.Device() != e.model.Site {
-				if main, ok := e.mainNode(id.Device()); ok && k == component.Inlet {
-					id = e.graph.ID(main)
+				if k == component.Inlet {
+					id = mains.of(e, id)
 				}
 			}
 			if !slices.Contains(on, id) {
@@ -414,6 +427,21 @@ func (e *Engine) reportHeadroom(f *flows, found map[redundancy.Node]*worst) {
 	for _, h := range by {
 		e.load.report.Headroom = append(e.load.report.Headroom, *h)
 	}
+}
+
+// mainIDs remembers the main components of devices.
+type mainIDs map[string]component.ID
+
+func (m mainIDs) of(e *Engine, part component.ID) component.ID {
+	id, ok := m[part.Device()]
+	if !ok {
+		id = part
+		if main, known := e.mainNode(part.Device()); known {
+			id = e.graph.ID(main)
+		}
+		m[part.Device()] = id
+	}
+	return id
 }
 
 // elementsAbove are what the load of an element goes on to, through groups.

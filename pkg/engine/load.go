@@ -26,7 +26,10 @@ const (
 // load is what is known of where power, and traffic, goes (DESIGN section 5.8).
 type load struct {
 	stale    bool // the structure or the ratings are others
-	dirty    bool // what works, or what was measured, is otherwise than when the flows were found
+	dirty    bool // something was measured since the flows were found
+	moved    bool // something else works than when the flows were found
+	weighed  bool // meters show that something is shared otherwise than when the flows were found
+	swept    bool // every single failure was tried on the flows as they are
 	due      time.Time
 	power    *flows // nil: nothing is known
 	traffic  *flows
@@ -45,6 +48,7 @@ type flows struct {
 	net     *capacity.Network
 	sources []source
 	flow    *capacity.Flow
+	given   []capacity.Source // of which flow was made
 	rated   []redundancy.Node // that say how much they carry, supplies last
 }
 
@@ -60,19 +64,23 @@ type source struct {
 type declaredFor struct{ *topology.Component }
 
 func (l *load) init() {
-	*l = load{stale: true, dirty: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}}
+	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}}
 }
 
 // settleLoad brings the flows up to date, and says what every single failure would do to them.
 func (e *Engine) settleLoad() {
 	l := &e.load
-	if !l.dirty && !l.stale || e.now.Before(l.due) && !l.due.IsZero() && e.now.After(l.due.Add(-time.Hour)) {
+	if !l.dirty && !l.stale && !l.moved || e.now.Before(l.due) && !l.due.IsZero() && e.now.After(l.due.Add(-time.Hour)) {
 		return
 	}
 	if n := e.graph.Len(); n >= largeModel {
 		l.due = e.now.Add(time.Duration(n) * 100 * time.Microsecond)
 	}
 	e.findFlows()
+	if l.swept {
+		return
+	}
+	l.swept = true
 	before := l.report
 	e.sweepLoad()
 	if !sameCapacity(&before, &l.report) {
@@ -87,18 +95,18 @@ func (e *Engine) findFlows() {
 	if l.stale {
 		e.layLoad()
 	}
-	l.stale, l.dirty = false, false
 	l.notGiven = l.notGiven[:0]
 	for _, f := range []*flows{l.power, l.traffic} {
 		if f != nil {
 			e.measure(f, f == l.traffic)
 		}
 	}
+	l.stale, l.dirty, l.moved, l.weighed = false, false, false, false
 }
 
 // currentLoad are the flows as things stand, for a question.
 func (e *Engine) currentLoad() *load {
-	if e.load.dirty || e.load.stale {
+	if e.load.dirty || e.load.stale || e.load.moved {
 		e.findFlows()
 	}
 	return &e.load
@@ -114,7 +122,7 @@ func (e *Engine) layLoad() {
 			l.facts[e.graph.ID(n)] = declaredFor{c}
 		}
 	}
-	l.power, l.traffic = e.layPower(), e.layTraffic()
+	l.power, l.traffic, l.swept = e.layPower(), e.layTraffic(), false
 	if l.power != nil || l.traffic != nil {
 		l.rank = make([]int32, e.graph.Len())
 		for i, n := range e.graph.Structure.Order() {
@@ -498,8 +506,13 @@ func (e *Engine) measure(f *flows, traffic bool) {
 		list[i].Load = e.sourceLoad(&f.sources[i], list[i].Taps, draws[i], traffic)
 	}
 	list = append(list, e.restLoads(f, rest, traffic)...)
-	f.flow = f.net.Flow(e.best, list)
+	if f.flow != nil && !e.load.moved && !e.load.weighed && slices.EqualFunc(f.given, list, sameSource) {
+		return
+	}
+	f.flow, f.given, e.load.swept = f.net.Flow(e.best, list), list, false
 }
+
+func sameSource(a, b capacity.Source) bool { return a.Load == b.Load && slices.Equal(a.Taps, b.Taps) }
 
 // supplyDraw is what a supply takes in, as it says.
 func (e *Engine) supplyDraw(n redundancy.Node) capacity.Draw {
@@ -566,6 +579,7 @@ func (e *Engine) meters(f *flows) []capacity.Meter {
 				inlets[name]++
 			}
 			l, ok := e.meterOf(n, el)
+			was := el.Weight
 			switch {
 			case !ok:
 				el.Weight = -1
@@ -581,6 +595,9 @@ func (e *Engine) meters(f *flows) []capacity.Meter {
 			default:
 				el.Weight = l.Total()
 				found[n] = l
+			}
+			if math.Abs(was-el.Weight) > alikeShare*max(was, el.Weight, 0) {
+				e.load.weighed = true
 			}
 		}
 	}
@@ -740,9 +757,7 @@ func (e *Engine) sourceLoad(s *source, taps []capacity.Tap, draws []capacity.Dra
 		}
 	}
 	if unknown == 0 && working == len(taps) && sum > 0 {
-		for j := range draws {
-			e.load.shares[e.graph.ID(s.taps[j])] = draws[j].VA / sum
-		}
+		e.shareOut(s, draws, sum)
 	}
 	for j, n := range s.taps {
 		if share, ok := e.load.shares[e.graph.ID(n)]; ok {
@@ -760,6 +775,25 @@ func (e *Engine) sourceLoad(s *source, taps []capacity.Tap, draws []capacity.Dra
 		return capacity.Of(capacity.Any, top.VA, top.W)
 	}
 	return s.declared
+}
+
+// alikeShare is by how much a share has to change to be another one.
+const alikeShare = 0.02
+
+// shareOut remembers how the taps of a source share its load, all of them working.
+func (e *Engine) shareOut(s *source, draws []capacity.Draw, sum float64) {
+	other := false
+	for j, n := range s.taps {
+		was, ok := e.load.shares[e.graph.ID(n)]
+		is := draws[j].VA / sum
+		other = other || !ok || math.Abs(was-is) > alikeShare || (was == 0) != (is == 0)
+	}
+	if !other {
+		return
+	}
+	for j, n := range s.taps {
+		e.load.shares[e.graph.ID(n)] = draws[j].VA / sum
+	}
 }
 
 // hostPower is the power in W that a device tells as a whole; 0 where it doesn't.
@@ -792,20 +826,22 @@ func (e *Engine) restLoads(f *flows, now []capacity.Source, traffic bool) []capa
 		}
 	}
 	var list []capacity.Source
-	for _, name := range slices.Sorted(maps.Keys(e.devices)) {
-		for _, n := range e.devices[name].nodes {
-			if !f.net.Element(n).In || e.part(n) == nil || isSupply(e.graph.ID(n).Kind()) {
-				continue
-			}
-			var sum capacity.Load
-			for s := capacity.Any; s < capacity.Slots; s++ {
-				top := e.peak(key(e.graph.ID(n), s))
-				sum.VA[s] += top.VA
-				sum.W += top.W
-			}
-			if sum.Total() > 0 {
-				list = append(list, capacity.Source{Taps: []capacity.Tap{{Node: n, Share: 1}}, Load: sum})
-			}
+	rests := map[redundancy.Node]bool{}
+	for k := range e.load.peaks {
+		id, _, ok := strings.Cut(k, " rest ")
+		if n, known := e.graph.Node(component.ID(id)); ok && known && f.net.Element(n).In {
+			rests[n] = true
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(rests)) {
+		var sum capacity.Load
+		for s := capacity.Any; s < capacity.Slots; s++ {
+			top := e.peak(key(e.graph.ID(n), s))
+			sum.VA[s] += top.VA
+			sum.W += top.W
+		}
+		if sum.Total() > 0 {
+			list = append(list, capacity.Source{Taps: []capacity.Tap{{Node: n, Share: 1}}, Load: sum})
 		}
 	}
 	return list

@@ -18,6 +18,9 @@ const bucketsOfWindow = 7
 
 func (e *Engine) bucket() time.Duration { return e.opt.Capacity.Window / bucketsOfWindow }
 
+// alikeLoad is by how much a load has to grow to be another one: what follows from it is reckoned again.
+const alikeLoad = 1.01
+
 // note takes in what something draws now.
 func (e *Engine) note(key string, va, w float64) {
 	p := e.load.peaks[key]
@@ -29,14 +32,10 @@ func (e *Engine) note(key string, va, w float64) {
 	last := len(p.list) - 1
 	switch {
 	case last >= 0 && !p.list[last].Since.Before(since):
-		if va <= p.list[last].VA {
+		if va <= alikeLoad*p.list[last].VA {
 			return
 		}
-		grown := va > 1.01*p.list[last].VA
 		p.list[last].VA, p.list[last].W = va, w
-		if !grown {
-			return
-		}
 	default:
 		p.list = append(p.list, state.LoadPeak{Since: since, VA: va, W: w})
 	}

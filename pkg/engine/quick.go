@@ -23,7 +23,7 @@ const mostFlipped = 1 << 16
 
 // setBest says whether a node has failed in the best case.
 func (e *Engine) setBest(n redundancy.Node, failed bool) {
-	e.load.dirty = true
+	e.load.moved = true
 	changed := e.best.SetFailed(n, failed)
 	if e.quick.singles == nil {
 		return
