@@ -11,7 +11,7 @@ import (
 )
 
 type pathsCmd struct {
-	Files       []string       `arg:"" name:"file" type:"existingfile" help:"MRT files (also .gz, .bz2) captures of BMP or BGP (.pcap), in the order of their times; or what routers print of their neighbours (FRR, EOS, NX-OS: JSON; Junos: XML; IOS: text)."`
+	Files       []string       `arg:"" name:"file" type:"existingfile" help:"MRT files (also .gz, .bz2) captures of BMP or BGP (.pcap, .pcapng), BMP streams, in the order of their times; or what routers print of their neighbours (FRR, EOS, NX-OS: JSON; Junos: XML; IOS: text)."`
 	Prefix      []netip.Prefix `help:"A destination to judge, or a prefix of your own; may be given several times. Default: the default route, or all prefixes of --own." placeholder:"PREFIX"`
 	Own         []string       `help:"Your own AS numbers: the files' peers are then viewers, and your prefixes are judged as they see them." placeholder:"AS"`
 	RouteServer []string       `help:"AS numbers of route servers that do not leave themselves out of paths." placeholder:"AS"`

@@ -120,6 +120,9 @@ type pathsReader struct {
 // shownMax bounds a page that a router printed, in bytes.
 const shownMax = 256 << 20
 
+// bmpMax bounds a file that holds a router's BMP stream, in bytes.
+const bmpMax = 1 << 30
+
 // takeShown takes in the pages that routers printed, together: one neighbour may stand in several.
 func (r *pathsReader) takeShown(at time.Time) error {
 	if len(r.shown) == 0 {
@@ -155,6 +158,15 @@ func (r *pathsReader) read(name string) (*term.PathsFile, error) {
 		if f.Records = r.table.TakeCapture(streams); f.Records == 0 {
 			return nil, errors.New("no BMP and no BGP in this capture")
 		}
+		return f, nil
+	}
+	if raw := (&paths.Stream{Data: head}); raw.IsBMP() {
+		f.Format = "bmp"
+		data, err := io.ReadAll(io.LimitReader(b, bmpMax))
+		if err != nil {
+			return nil, err
+		}
+		f.Records = r.table.TakeBMPStream("router", data, time.Time{})
 		return f, nil
 	}
 	if paths.IsShown(head) {

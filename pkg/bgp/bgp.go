@@ -267,8 +267,9 @@ type Options struct {
 	FourOctet bool
 	// AddPath: prefixes of these families carry a path id.
 	AddPath FamilySet
-	// Monitored: a router tells of paths that it has (BMP). What is missing from one it leaves out in the telling, and
-	// has accepted the path all the same: FRR 8.0 tells IPv4 paths with IPv6 next hops without any.
+	// Monitored: a router tells of paths that it has (BMP, MRT). What is missing from one it leaves out in the telling,
+	// and has accepted the path all the same: FRR 8.0 tells IPv4 paths with IPv6 next hops without any. The same goes for
+	// flags that do not fit.
 	Monitored bool
 }
 

@@ -137,8 +137,12 @@ func (d *Decoder) attributes(b []byte, o Options, table bool) error {
 		}
 		d.seen[kind>>6] |= 1 << (kind & 63)
 		if !flagsFit(kind, flags) {
-			d.withdraw(kind, "attribute flags %#02x", flags)
-			continue
+			what := fmt.Sprintf("attribute flags %#02x", flags)
+			if !o.Monitored {
+				d.withdraw(kind, "%s", what)
+				continue
+			}
+			d.discard(kind, what)
 		}
 		if err := d.attribute(kind, value, o, table); err != nil {
 			return err

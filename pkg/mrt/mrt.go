@@ -276,7 +276,7 @@ func (r *Reader) tableDump(sub uint16, body []byte) bool {
 	r.rec.Peer = Peer{Address: peer, AS: as}
 	r.prefix = bgp.NLRI{Prefix: netip.PrefixFrom(address, bits).Masked(), SAFI: 1}
 	r.entry = Entry{Originated: time.Unix(int64(originated), 0).UTC(), Sequence: sequence, Version: 1}
-	return r.path(attrs, bgp.Options{})
+	return r.path(attrs, bgp.Options{Monitored: true})
 }
 
 // path makes the record of one path out of its attributes.
@@ -396,7 +396,7 @@ func (r *Reader) nextEntry() *Record {
 	}
 	r.rec = Record{At: r.rec.At, Peer: r.peers[index]}
 	r.entry.Originated = time.Unix(int64(originated), 0).UTC()
-	if !r.path(attrs, bgp.Options{FourOctet: true}) {
+	if !r.path(attrs, bgp.Options{FourOctet: true, Monitored: true}) {
 		return nil
 	}
 	return &r.rec
@@ -444,7 +444,7 @@ func (r *Reader) bgp4mp(sub uint16, body []byte) bool {
 		r.rec.State = &r.state
 		return true
 	}
-	o := bgp.Options{FourOctet: wide}
+	o := bgp.Options{FourOctet: wide, Monitored: true}
 	if add {
 		o.AddPath = everyFamily
 	}

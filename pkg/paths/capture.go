@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -50,7 +51,7 @@ func IsCapture(b []byte) bool {
 		return false
 	}
 	_, _, ok := captureOrder(b)
-	return ok
+	return ok || binary.BigEndian.Uint32(b) == sectionHeader
 }
 
 // captureOrder tells the byte order and the unit of the fractions of a second.
@@ -70,6 +71,9 @@ func captureOrder(b []byte) (order binary.ByteOrder, unit time.Duration, ok bool
 // beginning is missing start with what was captured first; a hole ends a stream.
 func ReadCapture(r io.Reader) ([]Stream, error) {
 	b := bufio.NewReaderSize(io.LimitReader(r, captureMax), 256<<10)
+	if magic, _ := b.Peek(4); len(magic) == 4 && binary.BigEndian.Uint32(magic) == sectionHeader {
+		return readNextGeneration(b)
+	}
 	var head [24]byte
 	if _, err := io.ReadFull(b, head[:]); err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
@@ -98,6 +102,81 @@ func ReadCapture(r io.Reader) ([]Stream, error) {
 		}
 		a.packet(link, packet, time.Unix(int64(order.Uint32(h[:])), int64(order.Uint32(h[4:]))*int64(unit)).UTC())
 	}
+}
+
+// The blocks of the pcapng format (draft-ietf-opsawg-pcapng) that are read.
+const (
+	sectionHeader  = 0x0a0d0d0a
+	interfaceBlock = 1
+	simplePacket   = 3
+	enhancedPacket = 6
+)
+
+// captured is one interface of a capture in the pcapng format.
+type captured struct {
+	link uint32
+	unit float64 // seconds
+}
+
+// readNextGeneration reads a capture in the pcapng format.
+func readNextGeneration(r io.Reader) ([]Stream, error) {
+	a := assembler{streams: map[[2]netip.AddrPort]*assembly{}}
+	var order binary.ByteOrder = binary.LittleEndian
+	var interfaces []captured
+	for {
+		var head [12]byte
+		if n, _ := io.ReadFull(r, head[:]); n < len(head) {
+			return a.done(), nil
+		}
+		if binary.BigEndian.Uint32(head[:]) == sectionHeader {
+			order, interfaces = binary.LittleEndian, nil
+			if binary.BigEndian.Uint32(head[8:]) == 0x1a2b3c4d {
+				order = binary.BigEndian
+			}
+		}
+		n := order.Uint32(head[4:])
+		if n < 12 || n > 1<<20 {
+			return nil, fmt.Errorf("capture: a block of %d octets", n)
+		}
+		body := make([]byte, n-8) // with the length that stands behind it
+		copy(body, head[8:])
+		if got, _ := io.ReadFull(r, body[4:]); got < len(body)-4 {
+			return a.done(), nil
+		}
+		body = body[:len(body)-4]
+		switch kind := order.Uint32(head[:]); {
+		case kind == interfaceBlock && len(body) >= 8:
+			interfaces = append(interfaces, captured{link: uint32(order.Uint16(body)), unit: timeUnit(order, body[8:])})
+		case kind == enhancedPacket && len(body) >= 20:
+			i, size := order.Uint32(body), int(order.Uint32(body[12:]))
+			if int(i) < len(interfaces) && size <= len(body)-20 {
+				ticks := uint64(order.Uint32(body[4:]))<<32 | uint64(order.Uint32(body[8:]))
+				seconds := float64(ticks) * interfaces[i].unit
+				a.packet(interfaces[i].link, body[20:20+size], time.Unix(0, int64(seconds*1e9)).UTC())
+			}
+		case kind == simplePacket && len(body) >= 4 && len(interfaces) > 0:
+			a.packet(interfaces[0].link, body[4:4+min(int(order.Uint32(body)), len(body)-4)], time.Time{})
+		}
+	}
+}
+
+// timeUnit reads the option if_tsresol: by default microseconds.
+func timeUnit(order binary.ByteOrder, options []byte) float64 {
+	for len(options) >= 4 {
+		code, n := order.Uint16(options), int(order.Uint16(options[2:]))
+		options = options[4:]
+		if n > len(options) {
+			break
+		}
+		if code == 9 && n == 1 {
+			if v := options[0]; v&0x80 != 0 {
+				return math.Pow(2, -float64(v&0x7f))
+			}
+			return math.Pow(10, -float64(options[0]))
+		}
+		options = options[min((n+3)/4*4, len(options)):]
+	}
+	return 1e-6
 }
 
 type assembler struct {
@@ -266,7 +345,7 @@ func (t *Table) TakeCapture(streams []Stream) int {
 		s := &streams[i]
 		switch {
 		case s.IsBMP():
-			messages += t.takeBMPStream(s)
+			messages += t.takeBMP(s.From.Addr().String(), s)
 		case s.IsBGP():
 			messages += t.takeBGPStream(s, streams)
 		}
@@ -274,7 +353,12 @@ func (t *Table) TakeCapture(streams []Stream) int {
 	return messages
 }
 
-func (t *Table) takeBMPStream(s *Stream) int {
+// TakeBMPStream takes in a BMP stream as a router sent it, without anything around it; router names it.
+func (t *Table) TakeBMPStream(router string, data []byte, at time.Time) int {
+	return t.takeBMP(router, &Stream{Data: data, marks: []mark{{0, at}}})
+}
+
+func (t *Table) takeBMP(router string, s *Stream) int {
 	r, d := bmp.NewReader(bytes.NewReader(s.Data)), bmp.NewDecoder()
 	messages, offset := 0, 0
 	for {
@@ -293,7 +377,7 @@ func (t *Table) takeBMPStream(s *Stream) int {
 			t.Note("BMP: " + err.Error())
 			continue
 		}
-		t.TakeBMP(s.From.Addr().String(), m, at)
+		t.TakeBMP(router, m, at)
 	}
 }
 

@@ -143,6 +143,20 @@ func TestRouteServer(t *testing.T) {
 	}
 }
 
+// TestConfederation: a session with another part of our confederation is no way out by itself; the upstreams behind it
+// are.
+func TestConfederation(t *testing.T) {
+	table := paths.New(destination("198.51.100.0/24"))
+	k := key("r1", "192.0.2.7")
+	table.Up(k, paths.Info{PeerAS: 65001, LocalAS: 65002}, start)
+	u := announce(bgp.Path{{Type: bgp.ConfedSequence, ASNs: []bgp.ASN{65001}}, {Type: bgp.Sequence, ASNs: []bgp.ASN{64510, 64496}}}, "198.51.100.0/24")
+	table.Update(k, paths.AdjInPre, u, start)
+	v := item(t, table, start)
+	if v.Working != 1 || v.Ways[0].Upstream != 64510 || v.Ways[0].Server != 0 || v.Ways[0].ID != "bgp/path/dest/AS64510/192.0.2.1" {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestLostWay(t *testing.T) {
 	table := two(defaultRoute)
 	a, b := key("r1", "203.0.113.1"), key("r2", "203.0.113.5")

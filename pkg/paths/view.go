@@ -405,7 +405,11 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 		if s.saw&(1<<AdjInPre|1<<AdjInPost) == 0 && s.saw&(1<<LocRIB) == 0 {
 			continue
 		}
-		direct[s.info.PeerAS], monitored[s.key.Router] = true, true
+		monitored[s.key.Router] = true
+		if e.confederate(s, p) {
+			continue
+		}
+		direct[s.info.PeerAS] = true
 		if s.state != Up {
 			continue
 		}
@@ -424,6 +428,17 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 	return append(ways, e.waysTold(p, direct, monitored, servers)...)
 }
 
+// confederate reports whether the session is with another part of our own confederation: its paths begin inside it (RFC
+// 5065). They are told of, as over an internal session.
+func (e *evaluation) confederate(s *session, p netip.Prefix) bool {
+	if s.state != Up {
+		return false
+	}
+	return slices.ContainsFunc(e.t.lookup(s, s.inRIB(), p, p.Bits() > 0), func(r Route) bool {
+		return len(r.Attrs.ASPath) > 0 && (r.Attrs.ASPath[0].Type == bgp.ConfedSequence || r.Attrs.ASPath[0].Type == bgp.ConfedSet)
+	})
+}
+
 func (e *evaluation) servers() map[bgp.ASN]bool {
 	m := map[bgp.ASN]bool{}
 	for _, as := range e.t.opt.RouteServers {
@@ -437,13 +452,13 @@ func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored
 	by := map[wayKey]*found{}
 	var order []wayKey
 	for _, s := range e.sessions {
-		if e.t.direct(s) || s.state != Up || s.key.Peer.IsUnspecified() || !s.key.Peer.IsValid() && monitored[s.key.Router] {
+		if e.t.direct(s) && !e.confederate(s, p) || s.state != Up || s.key.Peer.IsUnspecified() || !s.key.Peer.IsValid() && monitored[s.key.Router] {
 			continue
 		}
 		for _, r := range e.t.lookup(s, s.inRIB(), p, p.Bits() > 0) {
-			peer := s.info.PeerAS
-			if !s.info.Relay {
-				peer = 0
+			peer := bgp.ASN(0)
+			if s.info.Relay {
+				peer = s.info.PeerAS
 			}
 			c, ok := e.candidate(s, r, outward(r.Attrs.ASPath, peer, e.t.own, servers), p)
 			if !ok || len(c.hops) == 0 || direct[c.upstream()] && c.upstream() != 0 {

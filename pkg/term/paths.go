@@ -26,7 +26,7 @@ type Paths struct {
 // PathsFile is one file as it was read.
 type PathsFile struct {
 	Name    string            `json:"name"`
-	Format  string            `json:"format"`  // "mrt", "pcap" or "shown": what a router printed
+	Format  string            `json:"format"`  // "mrt", "pcap", "bmp", or "shown": what a router printed
 	Records int               `json:"records"` // messages, of a capture
 	First   time.Time         `json:"first,omitzero"`
 	Last    time.Time         `json:"last,omitzero"`
