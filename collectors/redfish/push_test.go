@@ -311,6 +311,22 @@ func TestWithoutPush(t *testing.T) {
 	}
 }
 
+// TestBusyIsNoRefusal: a BMC that cannot answer for its events now is asked again soon.
+func TestBusyIsNoRefusal(t *testing.T) {
+	p := push(t, lab.EventOffer{}, "")
+	p.Inject(lab.HTTPFault{Path: "/redfish/v1/EventService", Status: 500})
+	l := p.listen(t)
+	if err := <-l.done; err == nil || !strings.Contains(err.Error(), "500") {
+		t.Fatalf("it says %v", err)
+	}
+	p.Inject()
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	go func() { l.done <- l.session.(collectors.Listener).Events(ctx, func(why string) { l.pokes <- why }) }()
+	until(t, "there is a subscription", func() bool { return p.receiver.Stats().Standing == 1 })
+	l.end()
+}
+
 // BenchmarkEvent is what one pushed event costs, up to the poke, the BMC's post included.
 func BenchmarkEvent(b *testing.B) {
 	p := push(b, lab.EventOffer{}, "")

@@ -39,11 +39,15 @@ func (s *session) push(ctx context.Context, poke func(string)) (offered bool, er
 		p.sub = p.receiver.open(s.target.Device, s.target.URL, func(e value) bool { return s.hearOne(e, poke) })
 	}
 	for first := true; ; first = false {
+		select {
+		case <-p.look: // what was read before now does not tell of this one
+		default:
+		}
 		made, f := s.subscribe(ctx)
 		switch {
 		case over(ctx):
 			return true, nil
-		case f != nil && f.status == 0:
+		case f != nil && !f.final:
 			return true, fmt.Errorf("subscribe to the events of %s: %w", s.client.host, f)
 		case f != nil:
 			p.refused = s.now().Add(refusedPause)
@@ -107,13 +111,13 @@ func (sub *subscription) ours(body value) bool {
 }
 
 // subscribe finds our subscription at the service, or makes one. made: it was made now. Where the service takes none the
-// session's at is empty.
+// session's at is empty. A failure is final where the service refuses, and not where it only could not be read.
 func (s *session) subscribe(ctx context.Context) (made bool, f *failure) {
 	p := s.pushed
 	p.at = ""
 	service, f := s.client.eventService(ctx)
 	if f != nil || service.kind != object {
-		return false, f
+		return false, s.mayNot(f)
 	}
 	list := normal(service.get("Subscriptions").link())
 	if list == "" {
@@ -121,7 +125,7 @@ func (s *session) subscribe(ctx context.Context) (made bool, f *failure) {
 	}
 	members, f := s.client.resource(ctx, service.get("Subscriptions").link())
 	if f != nil {
-		return false, notOffered(f)
+		return false, s.mayNot(notOffered(f))
 	}
 	for i, m := range members.get("Members").items() {
 		if normal(m.link()) == "" || i >= mostMembers {
@@ -145,6 +149,12 @@ func (s *session) subscribe(ctx context.Context) (made bool, f *failure) {
 		return false, nil
 	}
 	p.at, f = s.client.makeSubscription(ctx, service.get("Subscriptions").link(), p.sub.dialects(service))
+	if f != nil && f.status != 0 {
+		f.final = true
+		if f.status == http.StatusServiceUnavailable || f.status == http.StatusConflict {
+			f.hint = "the BMC may hold as many subscriptions as it can: take out those that nobody needs"
+		}
+	}
 	return f == nil, s.mayNot(f)
 }
 
@@ -157,18 +167,19 @@ func notOffered(f *failure) *failure {
 	return f
 }
 
-// mayNot says what to do about a refused subscription.
+// mayNot says what to do where our user has not the right to subscribe.
 func (s *session) mayNot(f *failure) *failure {
 	if f == nil {
 		return nil
 	}
-	switch f.status {
+	g := *f // it may be one that the client keeps
+	g.final = f.final && f.status != 0
+	switch g.status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		f.hint = fmt.Sprintf("user %q may not subscribe: give it a role with ConfigureManager (Operator, mostly), or leave this BMC to its polls", s.target.Credentials.User)
-	case http.StatusServiceUnavailable, http.StatusConflict:
-		f.hint = "the BMC may hold as many subscriptions as it can: take out those that nobody needs"
+		g.final = true
+		g.hint = fmt.Sprintf("user %q may not subscribe: give it a role with ConfigureManager (Operator, mostly), or leave this BMC to its polls", s.target.Credentials.User)
 	}
-	return f
+	return &g
 }
 
 // dialects are the ways in which services want to be asked for a subscription, the likeliest first. DSP0268 has deprecated
