@@ -290,10 +290,15 @@ func (e *Engine) Step(now time.Time) []Question {
 const largeModel = 10_000
 
 // tooSoon reports whether a large model was compiled so recently that the next time has to wait; it takes longer the
-// larger the model is. Until then devices whose inventory changed are judged as they were.
+// larger the model is, and longer while a start brings one new device after the other. Until then devices whose
+// inventory changed are judged as they were.
 func (e *Engine) tooSoon() bool {
 	n := e.graph.Len()
-	return n >= largeModel && !e.compiledAt.IsZero() && e.now.Sub(e.compiledAt) < time.Duration(n)*20*time.Microsecond
+	wait := time.Duration(n) * 20 * time.Microsecond
+	if !e.settled() && !e.heardAll() {
+		wait *= 3
+	}
+	return n >= largeModel && !e.compiledAt.IsZero() && e.now.Sub(e.compiledAt) < wait
 }
 
 // recompile compiles the structure anew. What a device reports may close a loop: then its own links are left out, and a
