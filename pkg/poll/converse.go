@@ -268,7 +268,11 @@ func (e *entry) hasten(now time.Time) bool {
 	if e.pokes < 1 {
 		at = now.Add(time.Duration((1 - e.pokes) * float64(pokeEvery)))
 	}
-	if quiet := e.ended.Add(max(pokeGap, e.took)); !e.ended.IsZero() && quiet.After(at) {
+	rest := e.took
+	if e.failures > 0 {
+		rest = 0 // it was not kept busy; and who asks may know that it is back
+	}
+	if quiet := e.ended.Add(max(pokeGap, rest)); !e.ended.IsZero() && quiet.After(at) {
 		at = quiet
 	}
 	if !at.Before(e.due) {
