@@ -84,7 +84,7 @@ var consumptionName = regexp.MustCompile(`(?i)(pwr|power)[ _]*(consumption|monit
 
 // consumption is the reading of what the whole machine draws.
 func consumption(x sensor) bool {
-	return x.event == eventThreshold && x.entity != entityPowerSupply && consumptionName.MatchString(x.name)
+	return (x.event == eventThreshold || x.event == eventEnabled) && x.kind != typePowerUnit && x.entity != entityPowerSupply && consumptionName.MatchString(x.name)
 }
 
 // parse turns what was read into components and claims. It is pure.
@@ -113,6 +113,7 @@ type builder struct {
 	parts  map[component.ID]*part
 	// supply maps the instance of a power supply entity to the number that its status sensor's name carries.
 	supply    map[byte]string
+	numbered  map[string]bool // the supplies that a status sensor names: what else has their name speaks of them
 	power     component.Value // what the machine draws, W
 	unitWords []string        // what the power unit says
 	speaks    map[sensorKey]component.ID
@@ -132,15 +133,18 @@ type part struct {
 
 var (
 	supplyNumber = regexp.MustCompile(`(?i)^(?:[a-z0-9]*[ _])?(?:psu?|p/s|power[ _]*supply|pwr[ _]*supply|pwr[ _]*sply)[ _#-]*(?:status|stat|sts|bay|slot|fru)?[ _#-]*0*([0-9]+)`)
-	fanNumber    = regexp.MustCompile(`(?i)^(?:sys|system|chassis)?[ _]*fan[ _#-]*(?:module|tray)?[ _#-]*0*([0-9]+[a-z]?)$`)
+	fanNumber    = regexp.MustCompile(`(?i)^(?:sys|system|chassis)?[ _]*fan[ _#-]*(?:module|tray|block|bay|unit)?[ _#-]*0*([0-9]+[a-z]?)$`)
 	driveNumber  = regexp.MustCompile(`(?i)(?:hdd|drive|disk|slot|bay|ssd|nvme)[ _#-]*0*([0-9]+)`)
 )
 
 // supplyNames learns which instance carries which printed number, so that a nameless sensor of the same entity
 // ("Status", "Voltage 2") goes to the same supply.
 func (b *builder) supplyNames(m machine) {
-	b.supply = map[byte]string{}
+	b.supply, b.numbered = map[byte]string{}, map[string]bool{}
 	for _, x := range m.sensors {
+		if n := supplyNumber.FindStringSubmatch(x.name); n != nil && x.kind == typePowerSupply && x.event == eventSpecific {
+			b.numbered[n[1]] = true
+		}
 		if x.entity != entityPowerSupply || x.kind != typePowerSupply || x.event == eventRedundancy {
 			continue
 		}
@@ -154,7 +158,7 @@ func (b *builder) supplyNames(m machine) {
 
 // supplyLocal is the local id of the supply that a sensor speaks of; empty where it speaks of none.
 func (b *builder) supplyLocal(x sensor) string {
-	if n := supplyNumber.FindStringSubmatch(x.name); n != nil && (x.entity == entityPowerSupply || x.kind == typePowerSupply) {
+	if n := supplyNumber.FindStringSubmatch(x.name); n != nil && (x.entity == entityPowerSupply || x.kind == typePowerSupply || b.numbered[n[1]]) {
 		return n[1]
 	}
 	if x.entity != entityPowerSupply || x.logical {
@@ -272,8 +276,10 @@ func (b *builder) supplySensor(x sensor, r reading) {
 	}
 }
 
-// generic takes the generic event types that say how a part is (table 42-2).
+// generic takes the generic event types that say how a part is (table 42-2). A sensor of such a type may measure something
+// too: ProLiants' do.
 func (p *part) generic(x sensor, r reading) {
+	p.measured(x, r)
 	switch x.event {
 	case eventDigital:
 		p.digital(x, r)
@@ -322,7 +328,20 @@ func (p *part) seen(present, absent bool) {
 	p.present, p.absent = p.present || present, p.absent || absent
 }
 
+// measured takes the reading of a sensor that is there for its states.
+func (p *part) measured(x sensor, r reading) {
+	v, unit := x.value(r)
+	name := readingName(x, unit)
+	if x.kind == typeFan && (unit == "rpm" || unit == "%") {
+		name = "fan_speed"
+	}
+	if name != "" {
+		p.Readings = append(p.Readings, component.Reading{Name: name, Unit: unit, Value: component.Value(v)})
+	}
+}
+
 func (p *part) supplyStatus(x sensor, r reading) {
+	p.measured(x, r)
 	words := x.name + ": " + r.words(supplyStates)
 	if r.states == 0 {
 		p.silent = append(p.silent, words)
@@ -457,7 +476,7 @@ func (b *builder) tachometer(p *part, x sensor, r reading) {
 	}
 }
 
-var fanWords = regexp.MustCompile(`(?i)[ _]*(rpm|speed|tach|status|present|presence|fault|fail|%|pct|duty)+$`)
+var fanWords = regexp.MustCompile(`(?i)[ _]*(rpm|speed|tach|status|present|presence|prsnt|fault|fail|%|pct|duty|cycle|dutycycle)+$`)
 
 func fanLocal(x sensor) string {
 	name := strings.TrimSpace(fanWords.ReplaceAllString(x.name, ""))

@@ -90,3 +90,91 @@ func TestDecodeReading(t *testing.T) {
 		}
 	}
 }
+
+// proliant is an HP ProLiant with iLO 2, as ipmitool shows one: its supplies' sensor of redundancy is on their entity with a
+// number of its own, its fans tell their availability and a percentage.
+func proliant(first, second reading, redundancy, fan reading) machine {
+	m := machine{device: "m", chassis: &chassis{on: true}, sensors: []sensor{
+		supplySensor(6, 1, "Power Supply 1"), supplySensor(7, 2, "Power Supply 2"),
+		{number: 8, owner: bmcAddress, entity: entityPowerSupply, instance: 3, name: "Power Supplies", kind: typePowerSupply, event: eventRedundancy},
+		{number: 1, owner: bmcAddress, entity: 9, instance: 1, name: "VRM 1", kind: typePowerUnit, event: eventPresence},
+		{number: 9, owner: bmcAddress, entity: 7, instance: 1, name: "Fan Block 1", kind: typeFan, event: eventAvailable},
+		{number: 10, owner: bmcAddress, entity: 7, instance: 2, name: "Fan Block 2", kind: typeFan, event: eventAvailable},
+		{number: 11, owner: bmcAddress, entity: 7, instance: 7, name: "Fans", kind: typeFan, event: eventRedundancy},
+	}}
+	m.readings = []reading{first, second, redundancy, states(1), states(0), fan, states(0)}
+	return m
+}
+
+func TestProLiant(t *testing.T) {
+	got := parse(proliant(states(0, 1), states(0), states(3), states(6)))
+	want := map[component.ID]component.Condition{"m/host/1": component.OK, "m/psu/1": component.Failed, "m/psu/2": component.OK, "m/fan/1": component.OK, "m/fan/2": component.Impaired}
+	if len(got.components) != len(want) {
+		t.Errorf("%d components: %+v", len(got.components), got.components)
+	}
+	for _, c := range got.components {
+		if w, ok := want[c.ID]; !ok || c.Condition != w {
+			t.Errorf("%s is %v (%s), want %v", c.ID, c.Condition, c.Why, w)
+		}
+	}
+	if len(got.claims) != 2 || got.claims[0].Kind != component.PSU || got.claims[0].State != snapshot.ClaimLost || len(got.claims[0].Members) != 2 || got.claims[1].State != snapshot.ClaimFull {
+		t.Errorf("claims %+v", got.claims)
+	}
+}
+
+// TestOtherNames: what makers call a supply's sensors.
+func TestOtherNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"PS1 Status": "1", "PSU1_STATUS": "1", "PSU 2 Status": "2", "Power Supply 1": "1", "PwrSupply1 Stat": "1", "P/S 2 Status": "2", "PSU Status 2": "2",
+		"PS-01": "1", "Pwr Supply 2 FRU": "2", "FAN PSU1": "1", "PSU Redundancy": "", "Power Supplies": "", "PSU Mismatch": "", "SYS_PSU2": "2",
+	} {
+		got := ""
+		if m := supplyNumber.FindStringSubmatch(name); m != nil {
+			got = m[1]
+		}
+		if got != want {
+			t.Errorf("%q is supply %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestFaultsBesideTheStatus: an IBM System x has a sensor for each thing that may be wrong with a supply.
+func TestFaultsBesideTheStatus(t *testing.T) {
+	m := machine{device: "m", sensors: []sensor{
+		supplySensor(1, 1, "Power Supply 1"),
+		{number: 2, owner: bmcAddress, entity: entityPowerSupply, instance: 1, name: "PS 1 Fan Fault", kind: typeFan, event: eventDigital},
+		{number: 3, owner: bmcAddress, entity: entityPowerSupply, instance: 1, name: "PS1 12V OV Fault", kind: typePowerSupply, event: eventDigital},
+		{number: 4, owner: bmcAddress, entity: entityPowerSupply, instance: 1, name: "PS 1 Therm Fault", kind: typeTemperature, event: eventPredictive},
+	}, readings: []reading{states(0), states(0), states(0), states(0)}}
+	if c := parse(m).components[1]; c.ID != "m/psu/1" || c.Condition != component.OK {
+		t.Fatalf("well: %+v", c)
+	}
+	m.readings[1] = states(1)
+	if c := parse(m).components[1]; c.Condition != component.Impaired {
+		t.Errorf("its fan fails: %+v", c.Status)
+	}
+	m.readings[1], m.readings[3] = states(0), states(1)
+	if c := parse(m).components[1]; c.Condition != component.Impaired || !c.Predicted {
+		t.Errorf("it will fail: %+v", c.Status)
+	}
+	m.readings[0] = states()
+	if c := parse(m).components[1]; c.Condition == component.OK {
+		t.Errorf("no state at all, and one that will fail: %+v", c.Status)
+	}
+}
+
+func TestUUID(t *testing.T) {
+	want := "12345678-9abc-4def-8123-010203040506"
+	for name, b := range map[string][]byte{
+		"SMBIOS":   {0x78, 0x56, 0x34, 0x12, 0xbc, 0x9a, 0xef, 0x4d, 0x81, 0x23, 1, 2, 3, 4, 5, 6},
+		"RFC 4122": {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0x4d, 0xef, 0x81, 0x23, 1, 2, 3, 4, 5, 6},
+		"IPMI":     {6, 5, 4, 3, 2, 1, 0x23, 0x81, 0xef, 0x4d, 0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12},
+	} {
+		if got := uuid(b); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := uuid(make([]byte, 16)); got != "" {
+		t.Errorf("nothing: %s", got)
+	}
+}
