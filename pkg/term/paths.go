@@ -34,11 +34,21 @@ type PathsFile struct {
 	Cut     bool              `json:"cut"` // it ends inside a record
 }
 
-// BadNews reports whether a group has lost a spare, or has none although several ways are there.
-func (p *Paths) BadNews() bool {
-	return slices.ContainsFunc(p.Findings, func(f finding.Finding) bool {
-		return f.Rule == finding.RedundancyLost || f.Rule == finding.RedundancyDegraded || f.Rule == finding.Insufficient || f.Rule == finding.FalseRedundancy
-	})
+// BadNews reports whether something is thin.
+func (f *Paths) BadNews() bool { return len(f.thin()) > 0 }
+
+// thin are the findings on the ways to what was asked for, all but those that are of mere interest.
+func (f *Paths) thin() []finding.Finding {
+	var thin []finding.Finding
+	for _, x := range f.Findings {
+		switch x.Rule {
+		case finding.RedundancyLost, finding.RedundancyDegraded, finding.Insufficient, finding.FalseRedundancy:
+			if x.Severity > finding.Info {
+				thin = append(thin, x)
+			}
+		}
+	}
+	return thin
 }
 
 // Paths prints what files of BGP data show: the verdict on each destination first.
@@ -47,6 +57,12 @@ func (p *Printer) Paths(f *Paths) {
 	for _, set := range f.Sets {
 		for i := range set.Items {
 			p.destination(&set, &set.Items[i], f.Groups)
+		}
+	}
+	if len(f.Findings) > 0 {
+		p.Heading("Findings")
+		for _, x := range f.Findings {
+			p.Line("  %s %s", p.paint(severityTone(x.Severity), x.Severity.String()), clean(x.Summary))
 		}
 	}
 	p.sessions(f)
@@ -78,12 +94,7 @@ func (f *Paths) headline() string {
 	if items == 0 {
 		return text + "; no watched destination is in it: ask for one with --prefix"
 	}
-	thin := 0
-	for _, x := range f.Findings {
-		if x.Rule == finding.FalseRedundancy || x.Rule == finding.RedundancyLost || x.Rule == finding.RedundancyDegraded || x.Rule == finding.Insufficient {
-			thin++
-		}
-	}
+	thin := len(f.thin())
 	if thin == 0 {
 		return text + "; nothing is wrong with the ways to what was asked for"
 	}
