@@ -94,3 +94,6 @@ require (
 	gopkg.in/ini.v1 v1.67.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
+
+// Passwords of BGP sessions (TCP MD5) do not work over Multipath TCP, which listeners speak unless told otherwise.
+godebug multipathtcp=0

@@ -54,9 +54,8 @@ type Hub struct {
 	log *slog.Logger
 	now func() time.Time
 
-	wake  chan struct{} // something changed; holds one
-	said  *said
-	heard func() // called for everything that is fed; nil but for a single look
+	wake chan struct{} // something changed; holds one
+	said *said
 
 	mu      sync.Mutex
 	o       Options
@@ -300,6 +299,9 @@ func (h *Hub) run(ctx context.Context) {
 		}
 		if all {
 			last = time.Now()
+			if h.speaker != nil {
+				h.speaker.refreshAll()
+			}
 		}
 		for _, sn := range h.snapshots(all) {
 			if ctx.Err() != nil {
@@ -351,9 +353,6 @@ func (h *Hub) feed(do func(t *paths.Table, now time.Time)) {
 	if changed {
 		h.poke()
 	}
-	if h.heard != nil {
-		h.heard()
-	}
 }
 
 // snapshots are those of the devices that changed, or of all.
@@ -404,7 +403,7 @@ func (e *edge) snapshot(sn *snapshot.Snapshot, now time.Time) *snapshot.Snapshot
 	sn.Reachable = e.alive
 	if !e.alive {
 		sn.Components, sn.Claims, sn.Links = nil, nil, nil
-		sn.Errors = append([]snapshot.Error{{At: e.url, Error: e.why, Hint: e.hint, Class: e.class}}, sn.Errors...)
+		sn.Errors = []snapshot.Error{{At: e.url, Error: e.why, Hint: e.hint, Class: e.class}}
 	}
 	sn.Errors = append(sn.Errors, e.wrong...)
 	return sn

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -239,14 +241,7 @@ var ownID = netip.MustParseAddr("192.0.2.179")
 
 // hearOnce runs a hub until what it hears has been quiet for a while, or ctx is done.
 func (s *session) hearOnce(ctx context.Context, h *Hub, silence, hint string) *snapshot.Snapshot {
-	heard := make(chan struct{}, 1)
 	h.o.Out = func(*snapshot.Snapshot) {}
-	h.heard = func() {
-		select {
-		case heard <- struct{}{}:
-		default:
-		}
-	}
 	if err := h.Start(ctx); err != nil {
 		return s.failed(err, "", snapshot.ClassUnreachable)
 	}
@@ -255,20 +250,10 @@ func (s *session) hearOnce(ctx context.Context, h *Hub, silence, hint string) *s
 		defer cancel()
 		_ = h.Stop(last)
 	}()
-	var calm <-chan time.Time
-	for {
-		select {
-		case <-heard:
-			calm = time.After(quiet)
-			continue
-		case <-calm:
-		case <-ctx.Done():
-		}
-		break
-	}
+	heard := h.untilQuiet(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if calm == nil {
+	if !heard {
 		why := silence
 		for _, e := range h.edges {
 			if e.collector == "bgp" && e.why != "" {
@@ -278,4 +263,29 @@ func (s *session) hearOnce(ctx context.Context, h *Hub, silence, hint string) *s
 		return s.failed(errors.New(why), hint, snapshot.ClassUnreachable)
 	}
 	return s.joined(h.table, h.now())
+}
+
+// untilQuiet waits until what is heard has not grown for a while, or ctx is done. heard is false where nothing was heard.
+func (h *Hub) untilQuiet(ctx context.Context) (heard bool) {
+	tick := time.NewTicker(quiet / 8)
+	defer tick.Stop()
+	var was paths.Size
+	since := time.Now()
+	for {
+		h.mu.Lock()
+		now := h.table.Size()
+		up := slices.ContainsFunc(slices.Collect(maps.Values(h.edges)), func(e *edge) bool { return e.alive }) || h.station != nil && now.Sessions > 0
+		h.mu.Unlock()
+		if !up || now != was {
+			was, since = now, time.Now()
+		}
+		if time.Since(since) >= quiet {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return up
+		case <-tick.C:
+		}
+	}
 }

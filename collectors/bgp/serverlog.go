@@ -17,10 +17,11 @@ import (
 type serverLog struct {
 	said *said
 
-	mu       sync.Mutex
-	why      map[netip.Addr]down
-	refused  uint64 // connections of strangers
-	mismatch uint64 // OPENs with another AS than the configured one
+	mu      sync.Mutex
+	why     map[netip.Addr]down
+	refused uint64 // connections of strangers
+	// changed is called when there is something new to say of why a neighbour's session is down.
+	changed func(neighbour netip.Addr)
 }
 
 // down is why a neighbour's session ended, or did not come to be.
@@ -48,10 +49,14 @@ func (l *serverLog) event(level slog.Level, msg string, f log.Fields) {
 	l.mu.Lock()
 	was := l.why[a].reason
 	// "Peer Down" comes last and says less than the notification before it.
-	if msg != "Peer Down" || was.Text == "" || !strings.HasPrefix(fmt.Sprint(f["Reason"]), "notification") {
+	if says := msg != "OPEN refused" && (msg != "Peer Down" || !strings.HasPrefix(fmt.Sprint(f["Reason"]), "notification")); says || was.Text == "" {
 		l.why[a] = down{r}
 	}
+	news := l.why[a].reason != was
 	l.mu.Unlock()
+	if news && l.changed != nil {
+		l.changed(a)
+	}
 	if msg == "sent notification" || msg == "received notification" {
 		l.said.once(slog.LevelWarn, "notification "+a.String(), "BGP with a neighbour fails: "+r.Text, "neighbour", a)
 	}
@@ -79,6 +84,10 @@ func reasonOf(msg string, f log.Fields) (r paths.Reason, ok bool) {
 		}
 	case "hold timer expired":
 		r.Text = "nothing came from the neighbour any more: the hold timer expired"
+	case "OPEN refused":
+		r.Text = "the neighbour refused our OPEN, or ours was answered by none: see which AS it expects of us"
+	case "failed to set md5":
+		r.Text = fmt.Sprintf("the kernel takes no password for it: %v", f["Err"])
 	case "Peer Down":
 		r.Text = downWords(fmt.Sprint(f["Reason"]))
 		r.Admin = f["Reason"] == "admin-down"
@@ -183,8 +192,12 @@ func (l *serverLog) Info(msg string, f log.Fields) {
 	l.event(slog.LevelInfo, msg, f)
 }
 
-// Debug is dropped.
-func (l *serverLog) Debug(string, log.Fields) {}
+// Debug shows what is said nowhere else: that an OPEN of ours was refused.
+func (l *serverLog) Debug(msg string, f log.Fields) {
+	if msg == "state changed" && f["new"] == "BGP_FSM_IDLE" && (f["old"] == "BGP_FSM_OPENSENT" || f["old"] == "BGP_FSM_OPENCONFIRM") {
+		l.event(slog.LevelDebug, "OPEN refused", f)
+	}
+}
 
 // SetLevel does nothing: what is said is decided here.
 func (l *serverLog) SetLevel(log.LogLevel) {}

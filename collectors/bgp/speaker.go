@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,6 +115,8 @@ type speaker struct {
 	mu         sync.Mutex
 	o          SpeakerOptions
 	neighbours map[netip.Addr]Neighbour
+	up         map[netip.Addr]bool
+	md5        md5 // as it was when we started
 }
 
 // openSpeaker starts the speaker. Import is rejected by policy, so that nothing enters the table from which anything is
@@ -131,7 +134,8 @@ func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, erro
 		}
 		_ = probe.Close()
 	}
-	s := &speaker{hub: h, o: o, neighbours: map[netip.Addr]Neighbour{}, log: &serverLog{said: h.said, why: map[netip.Addr]down{}}}
+	s := &speaker{hub: h, o: o, neighbours: map[netip.Addr]Neighbour{}, up: map[netip.Addr]bool{}, md5: refusedMD5(), log: &serverLog{said: h.said, why: map[netip.Addr]down{}}}
+	s.log.changed = s.refresh
 	s.server = server.NewBgpServer(server.LoggerOption(s.log))
 	go s.server.Serve()
 	global := &api.Global{Asn: o.AS, RouterId: o.RouterID.String(), ListenPort: port, ListenAddresses: addrs}
@@ -209,6 +213,7 @@ func (s *speaker) info(n Neighbour) paths.Info {
 func (s *speaker) changed(a netip.Addr, up bool) {
 	s.mu.Lock()
 	n, ok := s.neighbours[a]
+	s.up[a] = up
 	s.mu.Unlock()
 	if !ok {
 		return
@@ -229,14 +234,100 @@ func (s *speaker) changed(a netip.Addr, up bool) {
 	s.hub.down(n.Device, why, hint, snapshot.ClassUnreachable)
 }
 
+// refresh says anew why a session is down that did not come up.
+func (s *speaker) refresh(a netip.Addr) {
+	s.mu.Lock()
+	n, ok := s.neighbours[a]
+	up := s.up[a]
+	s.mu.Unlock()
+	if !ok || up {
+		return
+	}
+	why, hint := s.whyDown(n)
+	if n.Upstream {
+		s.hub.feed(func(t *paths.Table, now time.Time) { t.Down(s.key(n), paths.Reason{Text: why}, now) })
+		s.hub.mark(n.Device)
+		return
+	}
+	s.hub.down(n.Device, why, hint, snapshot.ClassUnreachable)
+}
+
+// refreshAll does so for all neighbours, now and then: that nobody connects is no event.
+func (s *speaker) refreshAll() {
+	s.mu.Lock()
+	var list []netip.Addr
+	for a := range s.neighbours {
+		if !s.up[a] {
+			list = append(list, a)
+		}
+	}
+	s.mu.Unlock()
+	for _, a := range list {
+		s.refresh(a)
+	}
+}
+
 // whyDown says why a session is not established, and what to do.
 func (s *speaker) whyDown(n Neighbour) (why, hint string) {
 	r := s.log.reason(n.Address)
 	hint = fmt.Sprintf("look at the session with %s on %s", strings.TrimPrefix(s.o.Listen, ":"), n.Device)
-	if r.Text == "" {
-		return "the BGP session is down", hint
+	if r.Text != "" {
+		return "the BGP session is down: " + r.Text, hint
 	}
-	return "the BGP session is down: " + r.Text, hint
+	why = "the neighbour has not connected"
+	refused := refusedMD5().since(s.md5)
+	switch n.Password.Set() {
+	case true:
+		if refused.wrong > 0 {
+			why += fmt.Sprintf("; since the start the kernel refused %d segments for a wrong or missing password (TCP MD5)", refused.wrong)
+			hint = "see that the router has the same password; " + hint
+		}
+	default:
+		if refused.unexpected > 0 {
+			why += fmt.Sprintf("; since the start the kernel refused %d segments with a password (TCP MD5) where none is configured", refused.unexpected)
+			hint = "see whether the router has a password for this session; " + hint
+		}
+	}
+	return why, hint
+}
+
+// md5 counts TCP segments that the kernel refused for their MD5 signature (RFC 2385), from anybody.
+type md5 struct {
+	wrong      uint64 // or missing
+	unexpected uint64
+}
+
+func (m md5) since(was md5) md5 {
+	return md5{m.wrong - was.wrong, m.unexpected - was.unexpected}
+}
+
+// refusedMD5 reads the kernel's counts; they are 0 where it has none.
+func refusedMD5() md5 {
+	var m md5
+	b, err := os.ReadFile("/proc/net/netstat")
+	if err != nil {
+		return m
+	}
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || f[0] != "TcpExt:":
+		case names == nil:
+			names = f
+		default:
+			for i, name := range names[:min(len(names), len(f))] {
+				n, _ := strconv.ParseUint(f[i], 10, 64)
+				switch name {
+				case "TCPMD5NotFound", "TCPMD5Failure":
+					m.wrong += n
+				case "TCPMD5Unexpected":
+					m.unexpected += n
+				}
+			}
+		}
+	}
+	return m
 }
 
 // reconfigure adds the neighbours that are new, takes out those that are gone, and makes anew those that changed.

@@ -88,7 +88,7 @@ func startStation(t *testing.T, o StationOptions) (*Hub, *heard) {
 // eventually waits for something to become so.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it did not come to be: %s", what)
 		}
