@@ -29,7 +29,7 @@ func (t *Table) TakeMRT(collector string, rec *mrt.Record, relay bool) {
 		switch {
 		case rec.State.New == mrt.Established:
 			t.Up(k, i, rec.At)
-		case rec.State.Old == mrt.Established || s.state != Down:
+		case rec.State.Old == mrt.Established || s.state == Unheard:
 			t.down(s, Reason{Text: "went from state " + stateName(rec.State.Old) + " to " + stateName(rec.State.New)}, rec.At)
 		}
 	case rec.Notify != nil:

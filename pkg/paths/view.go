@@ -280,6 +280,7 @@ type evaluation struct {
 	label    string
 	sessions []*session
 	now      time.Time
+	routes   map[*session][]Route // of the prefix that is being looked at
 }
 
 // insideShown bounds how many prefixes of a range are judged one by one.
@@ -344,6 +345,7 @@ type found struct {
 func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	v := ItemView{Label: e.label, Group: component.NewID(e.t.opt.Device, component.Group, "path-"+e.label), Prefix: p,
 		Ways: []WayView{}, Shared: []SharedAS{}, Single: []bgp.ASN{}}
+	e.routes = map[*session][]Route{}
 	var ways []*found
 	if e.set.In {
 		ways = e.waysIn(p)
@@ -414,7 +416,7 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 			continue
 		}
 		f := &found{key: wayKey(s.key.Router + "/" + s.key.ID(s.info.VRF).Local()), router: s.key.Router, session: s, tellers: []*session{s}}
-		for _, r := range e.t.lookup(s, s.inRIB(), p, p.Bits() > 0) {
+		for _, r := range e.covering(s, p) {
 			if c, ok := e.candidate(s, r, outward(r.Attrs.ASPath, s.info.PeerAS, e.t.own, servers), p); ok {
 				c.external = true
 				direct[c.upstream()] = true
@@ -428,13 +430,23 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 	return append(ways, e.waysTold(p, direct, monitored, servers)...)
 }
 
+// covering are the session's paths that cover a prefix, looked up once.
+func (e *evaluation) covering(s *session, p netip.Prefix) []Route {
+	routes, known := e.routes[s]
+	if !known {
+		routes = e.t.lookup(s, s.inRIB(), p, p.Bits() > 0)
+		e.routes[s] = routes
+	}
+	return routes
+}
+
 // confederate reports whether the session is with another part of our own confederation: its paths begin inside it (RFC
 // 5065). They are told of, as over an internal session.
 func (e *evaluation) confederate(s *session, p netip.Prefix) bool {
 	if s.state != Up {
 		return false
 	}
-	return slices.ContainsFunc(e.t.lookup(s, s.inRIB(), p, p.Bits() > 0), func(r Route) bool {
+	return slices.ContainsFunc(e.covering(s, p), func(r Route) bool {
 		return len(r.Attrs.ASPath) > 0 && (r.Attrs.ASPath[0].Type == bgp.ConfedSequence || r.Attrs.ASPath[0].Type == bgp.ConfedSet)
 	})
 }
@@ -455,7 +467,7 @@ func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored
 		if e.t.direct(s) && !e.confederate(s, p) || s.state != Up || s.key.Peer.IsUnspecified() || !s.key.Peer.IsValid() && monitored[s.key.Router] {
 			continue
 		}
-		for _, r := range e.t.lookup(s, s.inRIB(), p, p.Bits() > 0) {
+		for _, r := range e.covering(s, p) {
 			peer := bgp.ASN(0)
 			if s.info.Relay {
 				peer = s.info.PeerAS
