@@ -424,8 +424,10 @@ func (e *Engine) powerSources(elements []capacity.Element) []source {
 		add(id, taps)
 	}
 	at := map[string]int{} // first source by device
+	own := make(map[component.ID]int, len(list))
 	for i := range list {
 		id := list[i].id
+		own[id] = i
 		if _, again := at[id.Device()]; !again && id.Device() != e.model.Site {
 			at[id.Device()] = i
 			if main, ok := e.mainNode(id.Device()); ok {
@@ -439,12 +441,12 @@ func (e *Engine) powerSources(elements []capacity.Element) []source {
 		}
 		n, _ := e.graph.Node(id)
 		drawn := declaredLoad(d.Draws, e.pinOf(n))
-		i := slices.IndexFunc(list, func(s source) bool { return s.id == id })
-		if j, ok := at[id.Device()]; ok && i < 0 && isMain(id) && !elements[n].In {
-			i = j
+		i, ok := own[id]
+		if j, first := at[id.Device()]; first && !ok && isMain(id) && !elements[n].In {
+			i, ok = j, true
 		}
 		switch {
-		case i >= 0:
+		case ok:
 			list[i].declared = drawn
 		case elements[n].In: // something on it that the model doesn't name
 			list = append(list, source{id: id, taps: []redundancy.Node{n}, declared: drawn, host: -1})
