@@ -179,6 +179,9 @@ func (m *merger) find(c *component.Component, names map[string]component.ID, shi
 // shift pairs the supplies of two targets of which one counts from 0 and the other from 1: as many, and no gap. Serial
 // numbers that both give, if there are any, know better.
 func (m *merger) shift(t *target) map[component.ID]component.ID {
+	if len(m.byID) == 0 {
+		return nil
+	}
 	var theirs, ours []component.ID
 	known := map[string]bool{}
 	for id, p := range m.byID {

@@ -39,7 +39,7 @@ func TestNothingIsLeft(t *testing.T) {
 	base := machine()
 	for i := range 20 {
 		r := lab.NewResources(base)
-		if err := r.Set(system, "/UUID", fmt.Sprintf("5f1ee700-0000-4000-8000-%012d", i)); err != nil {
+		if err := ownNumbers(r, i); err != nil {
 			t.Fatal(err)
 		}
 		s, err := lab.ServeRedfish("127.0.0.1:0", &lab.BMC{Resources: r, User: "fleet", Password: "fleet-secret"}, &cert)

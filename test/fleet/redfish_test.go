@@ -23,10 +23,7 @@ func serveRedfish(n int) (int, string, error) {
 	var config strings.Builder
 	for i := range n {
 		r := lab.NewResources(base)
-		if err := r.Set(system, "/SerialNumber", fmt.Sprintf("FLEET%06d", i)); err != nil {
-			return 0, "", err
-		}
-		if err := r.Set(system, "/UUID", fmt.Sprintf("5f1ee700-0000-4000-8000-%012d", i)); err != nil {
+		if err := ownNumbers(r, i); err != nil {
 			return 0, "", err
 		}
 		s, err := lab.ServeRedfish("127.0.0.1:0", &lab.BMC{Resources: r, User: "fleet", Password: "fleet-secret"}, &cert)
