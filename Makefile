@@ -76,6 +76,10 @@ bench-paths: ## a million routes of each of two upstreams over BMP, the largest 
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/bgp ./pkg/bmp
 	BENCH_PATHS=1 $(GO) test ./test/paths -run 'FullTable|LargestMRT|Receivers' -v -count=1
 
+.PHONY: score
+score: ## what inspect makes of every recorded machine, beside what a person expects of it
+	$(GO) test ./test/peers -run Score -v -count=1
+
 .PHONY: deps
 deps: ## install the daemons that tests talk to, where apt-get is allowed
 	@scripts/deps
