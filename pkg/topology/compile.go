@@ -136,7 +136,8 @@ func (c *compiler) node(id component.ID) redundancy.Node {
 	real := c.g.names.canonical(id)
 	n, ok := c.g.nodes[real]
 	if !ok {
-		if k := real.Kind(); k == component.Group || k == component.ServiceKind {
+		// A route is where to, and not what carries: it has nothing of its own that might fail.
+		if k := real.Kind(); k == component.Group || k == component.ServiceKind || k == component.Route {
 			n = c.b.AddGate()
 		} else {
 			n = c.b.Add()

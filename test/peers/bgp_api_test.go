@@ -38,6 +38,9 @@ func sessionsOf(sn *snapshot.Snapshot) map[component.ID]component.Condition {
 
 // TestGobgpdsAPI: a gobgpd is asked for its sessions and paths, once and for good.
 func TestGobgpdsAPI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it takes a while")
+	}
 	at := network(40)
 	g := startSpeaker(t, speaker{kind: "gobgpd", addr: at(1), as: 65010, peers: []neighbour{{addr: at(2), as: 65101, tell: "none"}, {addr: at(3), as: 65102, tell: "none"}, {addr: at(4), as: 65103, tell: "none"}}})
 	startSpeaker(t, speaker{kind: "bird", addr: at(2), as: 65101, told: origins(64501), peers: []neighbour{{addr: at(1), as: 65010}}})
@@ -85,6 +88,9 @@ services: [{name: web, tier: 0, needs: internet}]
 
 // TestLooks: one look at routers that send BMP, and at one that has us for a neighbour.
 func TestLooks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it takes a while")
+	}
 	at := network(41)
 	station := fmt.Sprintf("127.0.0.1:%d", freeTCP(t))
 	startSpeaker(t, speaker{kind: "frr", addr: at(1), as: 65010, bmp: station, peers: []neighbour{{addr: at(2), as: 65101}, {addr: at(9), as: 65010, tell: "all", passive: true}}})
