@@ -276,6 +276,43 @@ func TestTold(t *testing.T) {
 	}
 }
 
+// TestOneAtATime: without path ids a session tells of one way at a time. Another in its place is no loss; none is.
+func TestOneAtATime(t *testing.T) {
+	o := defaultRoute
+	o.Own = []bgp.ASN{64500}
+	table := paths.New(o)
+	k := key("r1", "192.0.2.254")
+	table.Up(k, paths.Info{PeerAS: 64500, LocalAS: 64500, Relay: true}, start)
+	table.Update(k, paths.AdjInPre, announce(seq(64510), "0.0.0.0/0", "198.51.100.0/24"), start)
+	item(t, table, start)
+	table.Update(k, paths.AdjInPre, announce(seq(64520), "0.0.0.0/0"), start.Add(time.Hour))
+	if v := item(t, table, start.Add(time.Hour)); len(v.Ways) != 1 || v.Ways[0].Upstream != 64520 {
+		t.Errorf("%+v", v)
+	}
+	table.Update(k, paths.AdjInPre, withdraw("0.0.0.0/0"), start.Add(2*time.Hour))
+	if v := item(t, table, start.Add(2*time.Hour)); len(v.Ways) != 1 || v.Working != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestEcho: what another router still tells of a session that is down is no way of its own.
+func TestEcho(t *testing.T) {
+	table := two(defaultRoute)
+	a, b := key("r1", "203.0.113.1"), key("r2", "203.0.113.5")
+	table.Update(a, paths.AdjInPre, announce(seq(64510), "0.0.0.0/0"), start)
+	table.Update(b, paths.AdjInPre, announce(seq(64520), "0.0.0.0/0"), start)
+	inside := key("r2", "192.0.2.1")
+	table.Up(inside, paths.Info{PeerAS: 64500, LocalAS: 64500}, start)
+	table.Update(inside, paths.AdjInPre, announce(seq(64510), "0.0.0.0/0"), start)
+	if v := item(t, table, start); len(v.Ways) != 2 {
+		t.Errorf("%+v", v)
+	}
+	table.Down(a, paths.Reason{}, start.Add(time.Second))
+	if v := item(t, table, start.Add(time.Second)); len(v.Ways) != 2 || v.Working != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
 // TestIn: a prefix of ours as the world sees it, from several places.
 func TestIn(t *testing.T) {
 	o := paths.Options{Own: []bgp.ASN{64500}, Sets: []paths.Set{{Name: "own", In: true, Items: []paths.Item{{Prefix: pfx("198.51.100.0/22"), Longer: true}}}}}

@@ -50,7 +50,8 @@ type session struct {
 	flaps    []time.Time // when it went down, the last ones
 	flapped  int         // how often since the start
 	rib      [ribs]*rib
-	saw      uint8 // RIBs of which anything came, an End-of-RIB too
+	saw      uint8 // RIBs of which anything came since it is up, an End-of-RIB too
+	ever     uint8 // the same, since its router is known
 	counters Counters
 	counts   baseline
 	silentAt time.Time // since when it is established and empty, having had prefixes before
@@ -369,6 +370,7 @@ func (t *Table) update(s *session, r RIB, u *bgp.Update, at time.Time) {
 		t.up(s, Info{}, at)
 	}
 	s.saw |= 1 << r
+	s.ever |= 1 << r
 	if s.rib[r] == nil {
 		s.rib[r] = &rib{}
 	}

@@ -153,8 +153,11 @@ type wayMemory struct {
 	peer     netip.Addr
 	crosses  []bgp.ASN
 	family   bgp.Family
+	first    time.Time // when it was seen first
 	seen     time.Time // when it last worked
 	lost     time.Time
+	// told: by sessions that tell what somebody chose; several: with path ids, so that they tell of more than one.
+	told, several bool
 }
 
 // waysKept bounds what is remembered of one item.
@@ -342,6 +345,38 @@ type found struct {
 	paths   []candidate
 }
 
+// told reports whether the way is only told of.
+func (f *found) told() bool { return len(f.paths) > 0 && f.paths[0].relayed }
+
+// settling is how long after a session's start, or after a way's first sight, the ways that are only told of come and go
+// while routers look for their best.
+const settling = time.Minute
+
+// passing reports whether a way that is not told of any more was none to be counted on. Who tells of one path at a time
+// tells of another in its place, which says nothing of the first; and what came up later and was gone within a minute
+// was a step of routers' search for a path.
+func (e *evaluation) passing(m *wayMemory, present []*found) bool {
+	if !m.told || e.set.In || len(present) == 0 {
+		return false
+	}
+	for _, key := range m.tellers {
+		s := e.t.sessions[key]
+		if s == nil || s.state != Up {
+			return false
+		}
+		if m.several {
+			if m.first.Sub(s.upAt) < settling || m.seen.Sub(m.first) >= settling {
+				return false
+			}
+			continue
+		}
+		if !slices.ContainsFunc(present, func(f *found) bool { return slices.Contains(f.tellers, s) }) {
+			return false
+		}
+	}
+	return true
+}
+
 func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	v := ItemView{Label: e.label, Group: component.NewID(e.t.opt.Device, component.Group, "path-"+e.label), Prefix: p,
 		Ways: []WayView{}, Shared: []SharedAS{}, Single: []bgp.ASN{}}
@@ -360,7 +395,11 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 		if m.ways[f.key] == nil && len(m.ways) >= waysKept {
 			continue
 		}
-		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), seen: e.now}
+		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), first: e.now, seen: e.now, told: f.told()}
+		mem.several = mem.told && slices.ContainsFunc(f.paths, func(c candidate) bool { return c.route.PathID != 0 })
+		if was := m.ways[f.key]; was != nil {
+			mem.first = was.first
+		}
 		for _, s := range f.tellers {
 			mem.tellers = append(mem.tellers, s.key)
 		}
@@ -370,6 +409,10 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	v.Working = len(v.Ways)
 	for _, key := range slices.Sorted(maps.Keys(m.ways)) {
 		if !present[key] {
+			if e.passing(m.ways[key], ways) {
+				delete(m.ways, key)
+				continue
+			}
 			w, keep := e.missing(key, m.ways[key])
 			if !keep {
 				delete(m.ways, key)
@@ -401,12 +444,10 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 	direct := map[bgp.ASN]bool{} // upstreams whose sessions are told of
 	monitored := map[string]bool{}
 	for _, s := range e.sessions {
-		if !e.t.direct(s) || s.state == Unheard && len(s.rib) == 0 {
+		if !e.t.direct(s) || s.ever&(1<<AdjInPre|1<<AdjInPost) == 0 {
 			continue
 		}
-		if s.saw&(1<<AdjInPre|1<<AdjInPost) == 0 && s.saw&(1<<LocRIB) == 0 {
-			continue
-		}
+		// Down or not: what is told of its AS elsewhere meanwhile is no other way.
 		monitored[s.key.Router] = true
 		if e.confederate(s, p) {
 			continue
