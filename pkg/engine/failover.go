@@ -474,6 +474,9 @@ func (e *Engine) loadFindings() {
 		if !v.After.Ratio.Known() || float64(v.After.Ratio) <= 1 {
 			continue
 		}
+		if e.toldByGroup(v) {
+			continue
+		}
 		s := e.overload(v)
 		device := v.ID.Device()
 		if first, again := by[device]; again && device != e.model.Site {
@@ -483,6 +486,19 @@ func (e *Engine) loadFindings() {
 		}
 		l.findings = append(l.findings, s)
 	}
+}
+
+// toldByGroup reports whether a supply is of a group that is said to need more of its members than it seems: that tells
+// that one cannot carry the chassis alone.
+func (e *Engine) toldByGroup(v *Failover) bool {
+	n, ok := e.graph.Node(v.ID)
+	if !ok || !isSupply(v.Kind) {
+		return false
+	}
+	return slices.ContainsFunc(e.users.of(n), func(m redundancy.Node) bool {
+		i := e.topOf[m]
+		return i >= 0 && e.tops[i].form != nil && e.tops[i].form.raised > 0
+	})
 }
 
 func (e *Engine) overload(v *Failover) stand {

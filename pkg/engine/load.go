@@ -191,6 +191,9 @@ func (e *Engine) layPower() *flows {
 		kind := id.Kind()
 		el.In = true
 		el.Rating, el.Derate = e.ratingOf(node), e.derateOf(node)
+		if isSupply(kind) { // what it gives is rated, and what it takes is reckoned
+			el.Rating.Watts /= assumedEfficiency
+		}
 		el.Trips = opens[kind] && !(kind == component.PSU && e.isController(node))
 		el.Selects = selects[kind]
 		el.Three = el.Rating.Phases == 3
@@ -489,7 +492,7 @@ func (e *Engine) measure(f *flows, traffic bool) {
 			list[i].Taps = append(list[i].Taps, capacity.Tap{Node: n, Share: -1})
 			d := none
 			if traffic {
-				if bits, ok := e.rate(n); ok {
+				if bits, ok := e.rateBelow(n); ok {
 					d = capacity.Draw{VA: bits, Told: true}
 				}
 			} else if isSupply(e.graph.ID(n).Kind()) {

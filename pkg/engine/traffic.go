@@ -34,7 +34,7 @@ func (e *Engine) layTraffic() *flows {
 		}
 	}
 	metered := func(m redundancy.Node) bool {
-		_, ok := e.rate(m)
+		_, ok := e.rateBelow(m)
 		return ok
 	}
 	fed := map[redundancy.Node]bool{} // their traffic is a part of what leans on them
@@ -71,6 +71,28 @@ func (e *Engine) trafficDerate(n redundancy.Node) float64 {
 		return v
 	}
 	return 1 // a link may be full; a breaker may not
+}
+
+// rateBelow is the traffic of a node as it tells it, or else as the one thing tells it through which all of it goes: a
+// circuit's port.
+func (e *Engine) rateBelow(n redundancy.Node) (float64, bool) {
+	for range 64 {
+		if bits, ok := e.rate(n); ok {
+			return bits, true
+		}
+		only, count := redundancy.Node(0), 0
+		for _, m := range e.needs.of(n) {
+			if e.graph.Domain(m) == component.Network {
+				only = m
+				count++
+			}
+		}
+		if count != 1 {
+			return 0, false
+		}
+		n = only
+	}
+	return 0, false
 }
 
 // rate is the traffic of a node in bit/s, the greater of both directions.
