@@ -307,8 +307,11 @@ func (b *builder) snapshot() *snapshot.Snapshot {
 	b.uniqueAliases()
 	b.inOrder()
 	for _, p := range b.parts {
-		if p.Kind == component.PSU || p.Kind == component.Fan {
-			p.set("enclosure_serial", b.enclosureSerial(p.scope))
+		switch p.Kind {
+		case component.PSU, component.Fan:
+			p.set(component.EnclosureSerial, b.standsIn(p.scope))
+		case component.Host:
+			p.set(component.EnclosureSerial, b.sharedChassis(p.scope))
 		}
 		if p.Name == "" {
 			p.Name = string(p.Kind) + " " + p.local

@@ -472,23 +472,47 @@ func (b *builder) related(p, q string) bool {
 	return isBlade(a.body) || isBlade(c.body)
 }
 
-// enclosureSerial is the serial number of the outermost chassis around this one: what its parts have in common with the
-// same parts as the BMCs of its other blades show them. "" where the chassis stands alone.
-func (b *builder) enclosureSerial(path string) string {
+// standsIn is the serial number of the enclosure that a chassis is: by it and by their slots its supplies are known for the
+// same as other BMCs show them. "" for a machine's own chassis, and for a rack, where two machines have each a supply 1.
+func (b *builder) standsIn(path string) string {
 	c := b.byChass[path]
-	if c == nil {
+	if c == nil || isBlade(c.body) || isRack(c.body) || len(c.systems) == 1 {
 		return ""
 	}
-	serial := ""
-	for up := b.byChass[c.up]; up != nil; up = b.byChass[up.up] {
-		if s := realSerial(up.body.get("SerialNumber").str()); s != "" {
-			serial = s
+	holds := len(b.systems) == 0
+	for _, o := range b.chassis {
+		holds = holds || o.up == c.path
+	}
+	if !holds {
+		return ""
+	}
+	return realSerial(c.body.get("SerialNumber").str())
+}
+
+// sharedChassis is the serial number of the enclosure around a system, "" where it stands alone.
+func (b *builder) sharedChassis(system string) string {
+	for _, c := range b.chassis {
+		for _, s := range c.systems {
+			if s != system {
+				continue
+			}
+			for up := b.byChass[c.up]; up != nil; up = b.byChass[up.up] {
+				if serial := realSerial(up.body.get("SerialNumber").str()); serial != "" && !isRack(up.body) {
+					return serial
+				}
+			}
 		}
 	}
-	if serial == "" && isEnclosure(c.body) && len(c.systems) != 1 {
-		serial = realSerial(c.body.get("SerialNumber").str())
+	return ""
+}
+
+// isRack reports whether a chassis is only where machines stand.
+func isRack(body value) bool {
+	switch strings.ToLower(body.get("ChassisType").str()) {
+	case "rack", "rackgroup", "row", "pod", "zone", "room":
+		return true
 	}
-	return serial
+	return false
 }
 
 // same is the chassis that this one shows again under another name (recording dmtf-public-telemetry: three trays that

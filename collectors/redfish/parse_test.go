@@ -395,6 +395,33 @@ func TestTheSameShelfTwice(t *testing.T) {
 	}
 }
 
+// TestWhereItStands: what a blade's BMC shows of its enclosure is told apart from what is its own, and from a rack.
+func TestWhereItStands(t *testing.T) {
+	const own, box = "/redfish/v1/Chassis/1", "/redfish/v1/Chassis/Box"
+	for _, c := range []struct {
+		kind         string
+		host, shared string
+	}{{"Enclosure", "BOX-4711", "BOX-4711"}, {"Rack", "", ""}} {
+		s := look(t, map[string]string{
+			"/redfish/v1/Chassis": `{"Members":[{"@odata.id":"` + own + `"},{"@odata.id":"` + box + `"}]}`,
+			own:                   `{"ChassisType":"Sled","SerialNumber":"SLED-1","Links":{"ComputerSystems":[{"@odata.id":"/redfish/v1/Systems/1"}],"ContainedBy":{"@odata.id":"` + box + `"}},"Power":{"@odata.id":"` + powerAt + `"}}`,
+			box:                   `{"ChassisType":"` + c.kind + `","SerialNumber":"BOX-4711","Links":{"Contains":[{"@odata.id":"` + own + `"}]},"Power":{"@odata.id":"` + box + `/Power"}}`,
+			powerAt:               supplies(`{"SerialNumber":"OWN-4711","Status":{"State":"Enabled","Health":"OK"}}`),
+			box + "/Power":        `{"PowerSupplies":[{"@odata.id":"` + box + `/Power#/PowerSupplies/0","MemberId":"0","Name":"PSU1","SerialNumber":"SHARED-4711","Status":{"State":"Enabled","Health":"OK"}}]}`,
+		})
+		got := map[string]string{}
+		for _, k := range s.Components {
+			got[k.Attributes[component.Serial]] = k.Attributes[component.EnclosureSerial]
+			if k.Kind == component.Host && k.Attributes[component.EnclosureSerial] != c.host {
+				t.Errorf("%s: the host is said to be in %q", c.kind, k.Attributes[component.EnclosureSerial])
+			}
+		}
+		if got["OWN-4711"] != "" || got["SHARED-4711"] != c.shared {
+			t.Errorf("%s: %v", c.kind, got)
+		}
+	}
+}
+
 const storageAt = "/redfish/v1/Systems/1/Storage"
 
 // raid makes a storage subsystem with a volume over drives in the given states.
