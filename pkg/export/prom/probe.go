@@ -43,6 +43,9 @@ func Probe(s Source, now func() time.Time) http.Handler {
 // find looks a device up by its name, or by a URL. devices are sorted by name.
 func find(devices []*state.Device, name string) *state.Device {
 	i, found := slices.BinarySearchFunc(devices, name, func(d *state.Device, name string) int { return strings.Compare(d.Name, name) })
+	if found && devices[i].Into != "" { // it was found to be another one
+		return find(devices, devices[i].Into)
+	}
 	if found {
 		return devices[i]
 	}
@@ -176,6 +179,9 @@ func Discovery(s Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		list := []entry{}
 		for _, d := range s().Devices {
+			if d.Into != "" {
+				continue
+			}
 			list = append(list, entry{Targets: []string{d.Name}, Labels: map[string]string{
 				"__meta_sparewatch_device": d.Name,
 				"__meta_sparewatch_vendor": d.Identity.Vendor,
