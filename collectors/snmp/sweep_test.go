@@ -183,6 +183,7 @@ func TestSweepOfAnotherDevice(t *testing.T) {
 
 // TestSilenceOfAnUnknownDevice: a device of which nothing is read is asked all the same whether it is there.
 func TestSilenceOfAnUnknownDevice(t *testing.T) {
+	t.Parallel()
 	r := rack{objects: lab.NewObjects(nil)}
 	r.agent = &lab.Agent{Objects: r.objects}
 	r.text("1.3.6.1.2.1.1.1.0", "Acme")
@@ -228,6 +229,7 @@ func TestSweepOfSmallAnswers(t *testing.T) {
 
 // TestSweepAfterSilence: a device that was away is swept again, and one that is silent to long questions is asked short ones.
 func TestSweepAfterSilence(t *testing.T) {
+	t.Parallel()
 	r := newRack(24)
 	s := open(t, serve(t, r.agent), "2c")
 	whole := poll(t, s, collectors.Full)
@@ -260,25 +262,28 @@ func TestSweepAfterSilence(t *testing.T) {
 // TestSweepBrokenOff: an agent that stops in the middle has lost no part.
 func TestSweepBrokenOff(t *testing.T) {
 	for n := range 5 {
-		r := newRack(24)
-		s := open(t, serve(t, r.agent), "2c")
-		whole := poll(t, s, collectors.Full)
-		again := poll(t, s, collectors.Full)
-		r.agent.Inject(lab.SNMPFaults{AnswerOnly: n + 1})
-		sn := s.Poll(context.Background(), collectors.Full)
-		if sn.Reachable && len(sn.Errors) == 0 && n+1 < again.Requests {
-			t.Errorf("after %d answers: no error", n+1)
-		}
-		for _, c := range whole.Components {
-			i := slices.IndexFunc(sn.Components, func(x component.Component) bool { return x.ID == c.ID })
-			if sn.Reachable && (i < 0 || sn.Components[i].Condition == component.Absent) {
-				t.Errorf("after %d answers %s is gone", n+1, c.ID)
+		t.Run(fmt.Sprintf("after %d answers", n+1), func(t *testing.T) {
+			t.Parallel()
+			r := newRack(24)
+			s := open(t, serve(t, r.agent), "2c")
+			whole := poll(t, s, collectors.Full)
+			again := poll(t, s, collectors.Full)
+			r.agent.Inject(lab.SNMPFaults{AnswerOnly: n + 1})
+			sn := s.Poll(context.Background(), collectors.Full)
+			if sn.Reachable && len(sn.Errors) == 0 && n+1 < again.Requests {
+				t.Error("no error")
 			}
-		}
-		r.agent.Inject(lab.SNMPFaults{})
-		if sn := poll(t, s, collectors.Full); !reflect.DeepEqual(sn.Components, whole.Components) {
-			t.Errorf("healed after %d answers, it reads otherwise than at first", n+1)
-		}
+			for _, c := range whole.Components {
+				i := slices.IndexFunc(sn.Components, func(x component.Component) bool { return x.ID == c.ID })
+				if sn.Reachable && (i < 0 || sn.Components[i].Condition == component.Absent) {
+					t.Errorf("%s is gone", c.ID)
+				}
+			}
+			r.agent.Inject(lab.SNMPFaults{})
+			if sn := poll(t, s, collectors.Full); !reflect.DeepEqual(sn.Components, whole.Components) {
+				t.Error("healed, it reads otherwise than at first")
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -57,11 +58,11 @@ func (l *loopbackUDP) serve(answer func(to netip.Addr, datagram []byte) []byte) 
 	buf, oob := make([]byte, 65535), make([]byte, 64)
 	for {
 		n, oobn, _, from, err := l.conn.ReadMsgUDPAddrPort(buf, oob)
-		if err != nil {
-			if _, ok := err.(net.Error); ok && !isClosed(err) {
-				continue
-			}
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			continue // an ICMP error of an earlier answer
 		}
 		to, ok := destination(oob[:oobn])
 		if !ok || !to.IsLoopback() {
@@ -71,11 +72,6 @@ func (l *loopbackUDP) serve(answer func(to netip.Addr, datagram []byte) []byte) 
 			_, _, _ = l.conn.WriteMsgUDPAddrPort(out, source(to), from)
 		}
 	}
-}
-
-func isClosed(err error) bool {
-	op, ok := err.(*net.OpError)
-	return ok && op.Err == net.ErrClosed
 }
 
 // destination reads the address that a datagram was sent to: struct in_pktinfo holds it in octets 8 to 11.
