@@ -410,6 +410,8 @@ func (r *Reader) bgp4mp(sub uint16, body []byte) bool {
 		change = true
 	case 5:
 		change, wide = true, true
+	case 2:
+		return r.tableEntry(body)
 	case 1, 6:
 	case 4, 7:
 		wide = true
@@ -449,6 +451,45 @@ func (r *Reader) bgp4mp(sub uint16, body []byte) bool {
 		o.AddPath = everyFamily
 	}
 	return r.message(c.b, o)
+}
+
+// tableEntry reads a BGP4MP_ENTRY record: a path of a table, as OpenBGPD's "table-mp" still writes it
+// (draft-ietf-grow-mrt-01 section 5.10.2; RFC 6396 section 6 gave it up). Which of the two addresses is the neighbour's
+// depends on who writes; the first AS of the path tells.
+func (r *Reader) tableEntry(body []byte) bool {
+	c := cursor{b: body}
+	as := [2]bgp.ASN{c.as(false), c.as(false)}
+	c.u16() // interface
+	afi := c.u16()
+	side := [2]netip.Addr{c.address(afi == 2), c.address(afi == 2)}
+	c.u32() // view, status
+	originated := c.u32()
+	family := bgp.FamilyOf(c.u16(), c.u8())
+	hop := c.take(int(c.u8()))
+	if c.bad || len(c.b) == 0 || family.Index() < 0 || afi != 1 && afi != 2 {
+		r.count("BGP4MP_ENTRY that cannot be read")
+		return false
+	}
+	found, err := bgp.ParsePrefixes(c.take(1+(int(c.b[0])+7)/8), family, false)
+	attrs := c.take(int(c.u16()))
+	if err != nil || len(found) != 1 || c.bad {
+		r.count("BGP4MP_ENTRY malformed")
+		return false
+	}
+	r.prefix = found[0]
+	r.entry = Entry{Originated: time.Unix(int64(originated), 0).UTC(), Version: 1}
+	if !r.path(attrs, bgp.Options{Monitored: true}) {
+		return false
+	}
+	if u := r.rec.Update; !u.MPNextHop.IsValid() && (len(hop) == 4 || len(hop) == 16) {
+		u.MPNextHop, _ = netip.AddrFromSlice(hop)
+	}
+	peer := 0
+	if p := r.rec.Update.Attrs.ASPath; len(p) > 0 && len(p[0].ASNs) > 0 && p[0].ASNs[0] == as[1] {
+		peer = 1
+	}
+	r.rec.Peer = Peer{Address: side[peer], AS: as[peer], Local: side[1-peer], LocalAS: as[1-peer]}
+	return true
 }
 
 // everyFamily is the set of all families that are read.

@@ -98,6 +98,7 @@ func TestRecords(t *testing.T) {
 		{"TABLE_DUMP_V2", slices.Concat(index, entries(2, prefix, entry(0, nil, attrs4))), 0},
 		{"TABLE_DUMP_V2 with path ids", slices.Concat(index, entries(8, prefix, entry(0, []byte{0, 0, 0, 7}, attrs4))), 7},
 		{"TABLE_DUMP_V2 generic", slices.Concat(index, entries(6, append([]byte{0, 1, 1}, prefix...), entry(0, nil, attrs4))), 0},
+		{"BGP4MP_ENTRY", record(16, 2, append([]byte{0xfb, 0xf4, 0xfb, 0xfe, 0, 0, 0, 1, 192, 0, 2, 2, 192, 0, 2, 1, 0, 0, 0, 1, 0x69, 0, 0, 0, 0, 1, 1, 4, 192, 0, 2, 1, 24, 198, 51, 100, 0, byte(len(attrs2))}, attrs2...)...), 0},
 		{"BGP4MP", record(16, 1, update(false, announce(attrs2))...), 0},
 		{"BGP4MP with four octets", record(16, 4, update(true, announce(attrs4))...), 0},
 		{"BGP4MP with path ids", record(16, 9, update(true, announce(attrs4, 0, 0, 0, 7))...), 7},
