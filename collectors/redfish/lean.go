@@ -39,7 +39,7 @@ RedundancyType RemainingRedundancy Reservoirs ResourceBlocks ResourceMissing Res
 Self SerialNumber ServerSentEventUri ServiceEnabled ServiceLabel Shelf SimpleStorage SlotNumber SmartStorage SmartStorageBattery SourceCircuit Spans SpareforLogicalDrives
 SpeedMbps SpeedPercent SpeedRPM StandAlone Standby State StateOfHealthPercent Status StatusIndicator Storage StorageControllers StoragePools StorageSystems
 Storages Subfeeds SupportedRAIDTypes Switch SwitchType Switches Switchgear System SystemType Systems Team Temperature TemperatureCelsius Temperatures Thermal
-ThermalEquipment ThermalMetrics ThermalSubsystem ThreePhase Tower TransferConfiguration TransferSwitches TwoPhase UNKNOWN UUID Units UserLabel
+ThermalEquipment ThermalMetrics ThermalSubsystem ThreePhase TotalPower Tower TransferConfiguration TransferSwitches TwoPhase UNKNOWN UUID Units UserLabel
 Vendor Virtual Voltage VoltageType Volume VolumeRaidLevel VolumeState VolumeType Volumes code error href links message
 `
 

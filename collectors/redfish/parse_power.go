@@ -79,9 +79,11 @@ func (b *builder) olderSupplies(c *chassis) []view {
 	link := b.t.partOf(c, "Power")
 	var out []view
 	for i, s := range b.t.at(link).get("PowerSupplies").items() {
-		at := s.link()
+		at, in := s.link(), link
 		if at == "" {
 			at = fmt.Sprintf("%s#/PowerSupplies/%d", normal(link), i)
+		} else if len(s.names()) <= 1 && b.readable(normal(at)) {
+			s, in = b.t.at(at), at
 		}
 		// In the service's words, for matching with the newer form; the id is chosen later.
 		slot := ""
@@ -90,7 +92,7 @@ func (b *builder) olderSupplies(c *chassis) []view {
 				slot = printed(text)
 			}
 		}
-		out = append(out, view{form: "Power", link: at, in: link, index: i, body: s, words: status(s.get("Status")), slot: slot, serial: realSerial(s.get("SerialNumber").str())})
+		out = append(out, view{form: "Power", link: at, in: in, index: i, body: s, words: status(s.get("Status")), slot: slot, serial: realSerial(s.get("SerialNumber").str())})
 	}
 	return out
 }
@@ -346,7 +348,7 @@ func (b *builder) addSupply(s *supply) {
 // citeView adds what one form says; a supply in a list is known by its position there too, since groups name it so.
 func (b *builder) citeView(p *part, v view) {
 	b.cite(p, v.link, v.body)
-	if v.form == "Power" {
+	if v.form == "Power" && normal(v.in) != normal(v.link) || v.form == "Power" && strings.Contains(v.link, "#") {
 		if at := source(normal(v.in) + "#/PowerSupplies/" + itoa(v.index)); b.byPath[at] == nil {
 			b.byPath[at] = p
 		}
@@ -697,6 +699,8 @@ func (b *builder) hostLoad(c *chassis) {
 	if p == nil {
 		return
 	}
+	total := num(vendorSays(b.t.at(b.t.partOf(c, "Power")), "TotalPower")).sane(500_000) // Inspur (idrac_exporter issue 173)
+	defer func() { p.read("input_power", "W", "", total.v, total.ok && total.v > 0) }()
 	for _, control := range b.t.at(b.t.partOf(c, "Power")).get("PowerControl").items() {
 		drawn := num(control.get("PowerConsumedWatts")).sane(500_000)
 		p.read("input_power", "W", "", drawn.v, drawn.ok && drawn.v > 0)

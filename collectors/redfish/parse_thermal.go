@@ -24,9 +24,11 @@ func (b *builder) olderFans(c *chassis, link string) []*part {
 	var own []*part
 	for i, body := range b.t.at(link).get("Fans").items() {
 		at := body.link()
-		position := source(normal(link) + "#/Fans/" + itoa(i))
+		position, in := source(normal(link)+"#/Fans/"+itoa(i)), link
 		if at == "" {
 			at = position
+		} else if len(body.names()) <= 1 && b.readable(normal(at)) {
+			body, in = b.t.at(at), at
 		}
 		if p := b.byPath[source(at)]; p != nil { // another chassis has shown it
 			b.cite(p, at, body)
@@ -49,7 +51,7 @@ func (b *builder) olderFans(c *chassis, link string) []*part {
 			}
 		}
 		readFan(p, body)
-		b.freshen(p, link)
+		b.freshen(p, in)
 		own = append(own, p)
 	}
 	return own

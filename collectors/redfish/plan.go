@@ -166,6 +166,13 @@ func follow(t *tree, r role, at string, body value) []ref {
 	if r == rSystem {
 		out = append(out, vendorLinks(body)...)
 	}
+	for list, role := range onlyLinked[r] {
+		for _, e := range body.get(list).items() {
+			if p := e.link(); len(e.names()) <= 1 && normal(p) != "" && !strings.Contains(p, "#") && !strings.Contains(p, "%23") {
+				out = append(out, ref{link: p, role: role})
+			}
+		}
+	}
 	for list, role := range groupLists[r] {
 		for _, p := range groupMembers(body.get(list)) {
 			out = append(out, ref{link: p, role: role})
@@ -185,6 +192,10 @@ func follow(t *tree, r role, at string, body value) []ref {
 	}
 	return out
 }
+
+// onlyLinked are the lists inside a resource that hold their things themselves, mostly; where they hold only links (iDRAC 8 with
+// firmware of 2017), those are followed.
+var onlyLinked = map[role]map[string]role{rPower: {"PowerSupplies": rSupply}, rThermal: {"Fans": rFan}}
 
 // groupLists are the redundancy groups whose members may be known to nobody else (recording dmtf-public-power-shelf: its
 // collection leaves out one of six bays).

@@ -467,6 +467,40 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestListsOfLinks: a Power and a Thermal that only link to their supplies and fans (iDRAC 8 of 2017).
+func TestListsOfLinks(t *testing.T) {
+	const c = "/redfish/v1/Chassis/1"
+	tree := duo(false)
+	more := raw(map[string]any{
+		c + "/Power":                             j{"@odata.id": c + "/Power", "PowerSupplies": links(c+"/Power/PowerSupplies/PSU.Slot.1", c+"/Power/PowerSupplies/PSU.Slot.2")},
+		c + "/Power/PowerSupplies/PSU.Slot.1":    j{"@odata.id": c + "/Power/PowerSupplies/PSU.Slot.1", "MemberId": "PSU.Slot.1", "Name": "PS1 Status", "LineInputVoltage": 230, "Status": fine},
+		c + "/Power/PowerSupplies/PSU.Slot.2":    j{"@odata.id": c + "/Power/PowerSupplies/PSU.Slot.2", "MemberId": "PSU.Slot.2", "Name": "PS2 Status", "LineInputVoltage": 0, "Status": j{"State": "Enabled", "Health": "Critical"}},
+		c + "/Thermal":                           j{"@odata.id": c + "/Thermal", "Fans": links(c + "/Sensors/Fans/0x17||Fan.Embedded.1")},
+		c + "/Sensors/Fans/0x17||Fan.Embedded.1": j{"@odata.id": c + "/Sensors/Fans/0x17||Fan.Embedded.1", "FanName": "System Board Fan1", "Reading": 5880, "ReadingUnits": "RPM", "Status": fine},
+	})
+	for at, body := range more {
+		tree[at] = body
+	}
+	bmc, target := serve(t, tree)
+	s := open(t, target)
+	snap := poll(t, s, collectors.Full)
+	noErrors(t, snap)
+	if p := condition(t, snap, "psu/2"); !p.InputLost {
+		t.Errorf("psu/2 is %s (%s)", p.Condition, p.Why)
+	}
+	condition(t, snap, "psu/1")
+	condition(t, snap, "fan/1")
+	if err := bmc.Resources.Set(c+"/Power/PowerSupplies/PSU.Slot.1", "/Status/Health", "Critical"); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // within a round
+		snap = poll(t, s, collectors.Fast)
+	}
+	if p := condition(t, snap, "psu/1"); p.Condition != component.Failed {
+		t.Errorf("psu/1 is %s (%s)", p.Condition, p.Why)
+	}
+}
+
 // TestMembersAsTheyCome: plain strings (Inspur), and collections that come with their members unasked.
 func TestMembersAsTheyCome(t *testing.T) {
 	const c = "/redfish/v1/Chassis/1"
