@@ -65,7 +65,8 @@ type SessionView struct {
 	Flaps      int           `json:"flaps"`    // since the start
 	FlapsHour  int           `json:"flaps_1h"` // in the last hour
 	Flapping   bool          `json:"flapping"` // three and more in ten minutes
-	Hold       time.Duration `json:"hold"`
+	Hold       time.Duration `json:"-"`
+	HoldS      float64       `json:"hold_s"` // as negotiated; 0: not known
 	BFD        string        `json:"bfd,omitempty"`
 	Internal   bool          `json:"internal"`
 	Relay      bool          `json:"relay"`
@@ -205,7 +206,7 @@ func (t *Table) viewSession(s *session, now time.Time) SessionView {
 		ID: s.key.ID(s.info.VRF), Key: s.key, Router: s.key.Router, Peer: s.key.Peer, VRF: s.info.VRF, PeerAS: s.info.PeerAS, LocalAS: s.info.LocalAS,
 		PeerID: s.info.PeerID, Local: s.info.Local, State: s.state, Since: s.since, Reason: s.reason.Text, Prefix: map[string]int{},
 		Count: s.prefixes(), Usual: s.counts.usual, Received: s.counters.Received, Accepted: s.counters.Accepted, Advertised: s.counters.Advertised,
-		Limit: s.info.PrefixLimit, LimitHits: s.counters.LimitHits, Flaps: s.flapped, Hold: s.info.Hold, BFD: s.counters.BFD,
+		Limit: s.info.PrefixLimit, LimitHits: s.counters.LimitHits, Flaps: s.flapped, Hold: s.info.Hold, HoldS: s.info.Hold.Seconds(), BFD: s.counters.BFD,
 		Internal: t.internal(s), Relay: s.info.Relay, Upstreams: []bgp.ASN{},
 	}
 	if v.VRF == "" && s.key.RD != 0 {
