@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -41,6 +42,9 @@ func (s *session) identify(ctx context.Context) (*identity, error) {
 		return id, fmt.Errorf("get system GUID: %w", err)
 	}
 	area, err := s.fru(ctx, 0)
+	if refusal := (*completionError)(nil); errors.As(err, &refusal) && len(area) == 0 {
+		return id, nil // it has none, as some have
+	}
 	if err != nil {
 		return id, fmt.Errorf("FRU 0: %w", err)
 	}

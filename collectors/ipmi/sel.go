@@ -3,6 +3,7 @@ package ipmi
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,7 +58,8 @@ func (l *eventLog) read(ctx context.Context, s *session, full bool, now time.Tim
 		return nil
 	}
 	info, err := s.do(ctx, request{netFn: netFnStorage, cmd: cmdGetSELInfo})
-	if l.none = hasCode(err, 0xc1, 0xd4, 0xd5); l.none {
+	refusal := (*completionError)(nil)
+	if l.none = errors.As(err, &refusal); l.none {
 		return nil
 	}
 	if err != nil {

@@ -148,6 +148,17 @@ func TestSupplyTellsItsName(t *testing.T) {
 	}
 }
 
+// TestPlainBMC: a BMC without FRU data and with an empty log has nothing that could not be read.
+func TestPlainBMC(t *testing.T) {
+	b := startWith(t, lab.IPMIOptions{})
+	s := open(t, target(b.URL(), "secret"))
+	for _, scope := range []collectors.Scope{collectors.Full, collectors.Fast, collectors.Full} {
+		if sn := s.Poll(context.Background(), scope); !sn.Reachable || len(sn.Errors) > 0 {
+			t.Fatalf("reachable %v, errors %+v", sn.Reachable, sn.Errors)
+		}
+	}
+}
+
 // TestRestartInTheMiddle: a BMC that starts again knows no session; the same poll opens another.
 func TestRestartInTheMiddle(t *testing.T) {
 	b := startWith(t, lab.IPMIOptions{})
