@@ -54,7 +54,7 @@ func ParseSlot(text string) (Slot, bool) {
 	var which [3]bool
 	n := 0
 	for _, c := range text {
-		i := -1
+		var i int
 		switch {
 		case c >= '1' && c <= '3':
 			i = int(c - '1')

@@ -176,7 +176,7 @@ func (e *Engine) sweepFlows(f *flows) {
 		l := f.flow.Load(n)
 		u, ok := el.Use(&l)
 		if !ok {
-			e.cannotTell(f, n, &l)
+			e.cannotTell(f, n)
 			continue
 		}
 		found[n] = &worst{use: u, load: l, lost: -1}
@@ -249,12 +249,11 @@ func (e *Engine) worseThan(n redundancy.Node, u *capacity.Use, lost redundancy.N
 }
 
 // cannotTell notes why nothing is said of an element.
-func (e *Engine) cannotTell(f *flows, n redundancy.Node, l *capacity.Load) {
+func (e *Engine) cannotTell(f *flows, n redundancy.Node) {
 	el := f.net.Element(n)
 	if el.Rating.Amps > 0 && el.Volts == 0 && f.flow.Carries(n) {
 		e.load.notGiven = append(e.load.notGiven, fmt.Sprintf("%s: how full it is, for it is rated in A and no voltage is known", e.graph.ID(n)))
 	}
-	_ = l
 }
 
 func (e *Engine) reportElements(f *flows, found map[redundancy.Node]*worst) {

@@ -321,37 +321,39 @@ func (e *Engine) layVolts(elements []capacity.Element) {
 	order := e.graph.Structure.Order()
 	for _, n := range order {
 		el := &elements[n]
-		if !el.In {
-			continue
-		}
-		if v := el.Rating.Volts; v > 0 {
+		switch v := el.Rating.Volts; {
+		case !el.In:
+		case v > 0 && el.Three:
+			el.Volts = capacity.LineToNeutral(v)
+		case v > 0:
 			el.Volts = v
-			if el.Three {
-				el.Volts = capacity.LineToNeutral(v)
-			}
-			continue
+		default:
+			el.Volts = e.measuredVolts(n, el.Three)
 		}
-		el.Volts = e.measuredVolts(n, el.Three)
-		for _, m := range e.up.of(n) {
-			if above := elements[m].Volts; el.Volts == 0 && above > 0 {
-				el.Volts = above
-				if elements[m].Three && !el.Three && el.Pin >= capacity.L12 && el.Pin <= capacity.L31 {
-					el.Volts *= math.Sqrt(3)
+	}
+	fromAbove := func() {
+		for _, n := range order {
+			el := &elements[n]
+			for _, m := range e.up.of(n) {
+				if above := elements[m].Volts; el.In && el.Volts == 0 && above > 0 {
+					el.Volts = above
+					if elements[m].Three && !el.Three && el.Pin >= capacity.L12 && el.Pin <= capacity.L31 {
+						el.Volts *= math.Sqrt(3)
+					}
 				}
 			}
 		}
 	}
+	fromAbove()
 	for _, n := range slices.Backward(order) {
 		el := &elements[n]
-		if !el.In || el.Volts > 0 {
-			continue
-		}
 		for _, m := range e.down.of(n) {
-			if below := elements[m].Volts; el.Volts == 0 && below > 0 && elements[m].Pin < capacity.L12 {
+			if below := elements[m].Volts; el.In && el.Volts == 0 && below > 0 && elements[m].Pin < capacity.L12 {
 				el.Volts = below
 			}
 		}
 	}
+	fromAbove() // a bank, beside a phase that tells the voltage of their inlet
 	for n := range elements {
 		if el := &elements[n]; el.Leg != capacity.Any && elements[el.LegOf].Volts > 0 {
 			el.Volts = elements[el.LegOf].Volts
@@ -594,8 +596,10 @@ func (e *Engine) meters(f *flows) []capacity.Meter {
 				if !f.net.Element(el.LegOf).Three {
 					slot = capacity.Any
 				}
-				sum.VA[slot] += l.Total()
-				sum.W += l.W
+				if va := l.Total(); va > sum.VA[slot] { // some list a conductor twice
+					sum.W += l.W * (va - sum.VA[slot]) / va
+					sum.VA[slot] = va
+				}
 				legs[el.LegOf] = sum
 			default:
 				el.Weight = l.Total()
