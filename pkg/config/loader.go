@@ -26,6 +26,8 @@ type loader struct {
 	groups      []*rawGroup
 	services    []*rawService
 	outlets     map[string]place
+	work        []rawWork
+	events      []announced
 	traps       *rawTraps
 	bgp         *rawBGP
 
@@ -58,7 +60,7 @@ func newLoader(o Options, path string, files []string) *loader {
 
 // documentKeys are what may stand at the top.
 var documentKeys = []string{
-	"site", "credentials", "devices", "topology", "services", "poll", "notify", "bgp", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity",
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "bgp", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity", "maintenance",
 }
 
 // document takes in one YAML document.
@@ -73,6 +75,7 @@ func (l *loader) document(n node) {
 	l.once(s, "web", func() { l.web(s.keys["web"]) })
 	l.once(s, "state", func() { l.state(s.keys["state"]) })
 	l.once(s, "events", func() { l.takeEvents(s.keys["events"]) })
+	l.once(s, "maintenance", func() { l.takeMaintenance(s.keys["maintenance"]) })
 	l.once(s, "pins", func() { l.pinsFile = l.path(s.text("pins"), s.file) })
 	l.once(s, "profiles", func() { l.profiles(s) })
 	l.once(s, "capacity", func() { l.capacity(s.keys["capacity"]) })

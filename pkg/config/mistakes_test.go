@@ -41,6 +41,13 @@ c.yaml:5: nothing is called "nobody"; declare it under devices, or under topolog
 	{"topology:\n  feeds: [a]\n  rates: {psu: {}}\n", `c.yaml:3: the rate of psu says nothing; write {mtbf: 100000h, mttr: 24h}`},
 	{"topology:\n  feeds: [a]\n  rates: {pse: {mtbf: 1000h}}\n", `c.yaml:3: "pse" is no kind of component; did you mean psu?`},
 
+	// Maintenance.
+	{"devices: [snmp://10.0.0.1]\nmaintenance:\n  windows:\n    - {from: 2026-11-30T22:00Z, to: 2026-11-30T23:00Z}\n", `c.yaml:4: a window of maintenance does not say what it is about; write what: NAME, or a list of names`},
+	{"devices: [snmp://10.0.0.1]\nmaintenance:\n  windows:\n    - {what: 10.0.0.1, from: tonight, to: 2026-11-30T23:00Z}\n", `c.yaml:4: from of a window of maintenance is "tonight"; write a time with its zone, as 2026-11-30T22:00+01:00 or 2026-11-30T21:00Z`},
+	{"devices: [snmp://10.0.0.1]\nmaintenance:\n  windows:\n    - {what: 10.0.0.1, from: 2026-11-30T22:00Z, to: 2026-11-30T21:00Z}\n", `c.yaml:4: it ends before it begins; write a later time`},
+	{"devices: [snmp://10.0.0.1]\nmaintenance:\n  windows:\n    - {what: circuit-9, from: 2026-11-30T22:00Z, to: 2026-11-30T23:00Z}\n", `c.yaml:4: nothing is called "circuit-9"; declare it under devices, or under topology as a feed, ups, pdu or whatever it is`},
+	{"devices: [snmp://10.0.0.1]\nmaintenance: {calendars: c.yaml}\n", `c.yaml:2: calendar c.yaml: it is no iCalendar file: ical: malformed component: expected BEGIN property, got "DEVICES"; give an iCalendar file (.ics)`},
+
 	// Exports.
 	{"devices: [snmp://10.0.0.1]\ninflux: {url: http://a}\n", `c.yaml:2: influx is keys with values, not a list; write - before each entry, or [ ] around them`},
 	{"devices: [snmp://10.0.0.1]\ninflux:\n  - {bucket: b}\n", `c.yaml:3: an entry of influx has no url; write url: https://influx.example.net:8086`},

@@ -342,6 +342,7 @@ func (l *loader) buildModel() {
 	l.buildLinks()
 	l.buildGroups()
 	l.buildServices()
+	l.buildWork()
 }
 
 // settleKinds finds out what each device is: as declared there or in one of topology's lists, else by guess.

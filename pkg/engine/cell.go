@@ -50,8 +50,14 @@ var proving = map[component.Kind]bool{
 // sensing are the kinds that notice whether power comes in.
 var sensing = map[component.Kind]bool{component.PSU: true, component.Rectifier: true, component.Inlet: true, component.UPS: true}
 
-// look finds what is known of a node now.
+// look finds what is known of a node now, and whether work on it is announced.
 func (e *Engine) look(n redundancy.Node) cell {
+	c := e.lookNow(n)
+	c.predicted = c.predicted || e.planned.on[e.graph.ID(n)] != nil
+	return c
+}
+
+func (e *Engine) lookNow(n redundancy.Node) cell {
 	id := e.graph.ID(n)
 	d := e.devices[id.Device()]
 	heard := d != nil && d.view != nil

@@ -44,6 +44,7 @@ type Engine struct {
 	cabling   cabling
 	standing  standing
 	load      load
+	planned   planned
 	report    *Report
 	reported  bool // report says all there is to say
 	unsettled bool
@@ -275,6 +276,7 @@ func (e *Engine) Step(now time.Time) []Question {
 			e.recompile()
 		}
 		e.refreshDevices()
+		e.plan()
 		questions = append(questions, e.assignBlame()...)
 		if !e.checkCables() {
 			break

@@ -80,6 +80,7 @@ var defaultSeverity = map[finding.Rule][5]finding.Severity{
 	finding.SessionFlapping:    {finding.Warning, finding.Warning, finding.Warning, finding.Info, finding.Warning},
 	finding.PrefixesLow:        {finding.Warning, finding.Warning, finding.Warning, finding.Info, finding.Warning},
 	finding.PrefixLimit:        {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Info},
+	finding.PlannedWork:        {finding.Warning, finding.Warning, finding.Info, finding.Info, finding.Info},
 	finding.BlindSpot:          {finding.Info, finding.Info, finding.Info, finding.Info, finding.Info},
 }
 
@@ -104,4 +105,5 @@ var pages = map[finding.Rule]bool{
 	finding.InputLost: true, finding.ComponentFailed: true, finding.ComponentPredicted: true, finding.OnBattery: true,
 	finding.CertificateChanged: true, finding.WrongCabling: true,
 	finding.SessionDown: true, finding.SessionSilent: true, finding.SessionFlapping: true, finding.PrefixesLow: true, finding.PrefixLimit: true,
+	finding.PlannedWork: true,
 }

@@ -87,6 +87,7 @@ func (e *Engine) gather() []stand {
 	}
 	all = append(all, e.mistakes...)
 	all = append(all, e.load.findings...)
+	all = append(all, e.plannedFindings()...)
 	all = append(all, e.blind...)
 	return all
 }

@@ -31,6 +31,7 @@ const (
 	CertificateChanged Rule = "certificate-changed" // a pinned certificate is another one now
 	ModelMistake       Rule = "model-mistake"       // the declared topology names what its device does not have
 	ReducedCapacity    Rule = "reduced-capacity"    // fewer can carry the load than it seems: capacity raised what is needed
+	PlannedWork        Rule = "planned-work"        // work is announced on something that services lean on
 	ExportLoss         Rule = "export-loss"         // numbers for another system were dropped or refused
 	FailoverOverload   Rule = "failover-overload"   // what survives a failure would carry more than it may
 	// Of BGP sessions, see package paths.
@@ -44,7 +45,7 @@ const (
 // Rules lists all built-in rules in the order above.
 func Rules() []Rule {
 	return []Rule{RedundancyLost, RedundancyDegraded, Insufficient, FalseRedundancy, ProviderLost, InputLost, ComponentFailed,
-		ComponentPredicted, OnBattery, ClaimMismatch, SourceMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, ExportLoss,
+		ComponentPredicted, OnBattery, ClaimMismatch, SourceMismatch, WrongCabling, BlindSpot, TargetSilent, CertificateChanged, ModelMistake, ReducedCapacity, FailoverOverload, PlannedWork, ExportLoss,
 		SessionDown, SessionSilent, SessionFlapping, PrefixesLow, PrefixLimit}
 }
 

@@ -41,6 +41,18 @@ type Model struct {
 	Observed []string
 	// Rates are how often components of a kind fail, where nothing is said of one itself.
 	Rates map[component.Kind]Rate
+	// Work are the times for which work on something is announced, sorted by their begin.
+	Work []Work
+	// Lead is how long before it begins announced work counts; 0 means a day.
+	Lead time.Duration
+}
+
+// Work is a time for which work on components is announced: they may be down then.
+type Work struct {
+	What     []component.ID
+	From, To time.Time
+	Note     string // what is said of it
+	At       Position
 }
 
 // Component is a declared component: one that no device reports (a feed, a conduit), or a fact about one that does.

@@ -32,7 +32,7 @@ var floors = []struct {
 	{3, []string{"collectors", "pkg/notify", "pkg/engine", "pkg/baseline", "pkg/bus"}},
 	{2, []string{"pkg/export", "pkg/state", "pkg/incident", "pkg/paths"}},
 	{1, []string{"pkg/snapshot", "pkg/finding", "pkg/topology", "pkg/ledger", "pkg/capacity", "pkg/openpsa", "pkg/bmp", "pkg/mrt", "mibs"}},
-	{0, []string{"pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret", "pkg/usm", "pkg/bgp"}},
+	{0, []string{"pkg/maintenance", "pkg/component", "pkg/redundancy", "pkg/recording", "pkg/secret", "pkg/usm", "pkg/bgp"}},
 }
 
 // doors says which rooms a library may enter by. A library that is not listed has no business here.
@@ -53,6 +53,7 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress":               {"pkg/export/remotewrite"},
 	"google.golang.org/protobuf":                  {"pkg/export/remotewrite", "pkg/export/otlp", "collectors/bgp"},
 	"go.opentelemetry.io/proto/otlp":              {"pkg/export/otlp"},
+	"github.com/emersion/go-ical":                 {"pkg/maintenance"},
 	"github.com/PagerDuty/go-pagerduty":           {"pkg/notify/pagerduty"},
 	"github.com/alecthomas/kong":                  {"cmd/sparewatch"},
 	"go.yaml.in/yaml/v3":                          {"pkg/config", "mibs"},

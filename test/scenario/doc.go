@@ -12,6 +12,7 @@
 //	link srv-1 controller/1 carries drive/1       what a device says of its inside
 //	target srv-1@ipmi                             one more way to a device; poll srv-1@ipmi: ... is its word
 //	serial srv-1 ABC123 | uuid srv-1 UUID         what a target says that the machine is
+//	work ID from +30h to +32h lead 24h "note"     work is announced
 //	start [offline]                               the engine starts; offline it judges the model alone
 //	+15s                                          time goes by, second by second; the first poll is at 12:00:00
 //	poll srv-1: psu/1 ok, psu/2 failed "why"      what changed since its last poll, and the poll itself

@@ -48,7 +48,7 @@ func (w *world) do(step string) error {
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
 		"power": w.power, "serial": w.serial, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
 		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget, "target": w.target, "uuid": w.uuid,
-		"thing": w.thing, "overload": w.overload, "overcuts": w.overcuts,
+		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts,
 	}
 	do, ok := steps[verb]
 	if !ok {
@@ -64,6 +64,33 @@ func (w *world) device(names string) error {
 		w.model.Observed = append(w.model.Observed, name)
 		w.devices[name] = &snapshot.Snapshot{Target: "test://" + name, Collector: "test", Device: snapshot.Device{Name: name}, Reachable: true}
 	}
+	return nil
+}
+
+// work is announced: "work circuit-1 from +30h to +32h lead 24h "note"", in time from noon.
+func (w *world) work(step string) error {
+	note := ""
+	if before, quoted, ok := strings.Cut(step, `"`); ok {
+		step, note = before, strings.TrimSuffix(strings.TrimSpace(quoted), `"`)
+	}
+	f := words(step, "from", "to", "lead")
+	at := func(key string) time.Time {
+		d, err := time.ParseDuration(strings.TrimPrefix(f[key], "+"))
+		if err != nil {
+			return time.Time{}
+		}
+		return w.now.Add(d)
+	}
+	lead, err := time.ParseDuration(f["lead"])
+	if err != nil || at("from").IsZero() || at("to").IsZero() {
+		return fmt.Errorf("work is announced as: work ID from +1h to +2h lead 1h, not %q", step)
+	}
+	w.model.Lead = lead
+	work := topology.Work{From: at("from"), To: at("to"), Note: note}
+	for _, ref := range strings.Split(f[""], ",") {
+		work.What = append(work.What, w.id(strings.TrimSpace(ref)))
+	}
+	w.model.Work = append(w.model.Work, work)
 	return nil
 }
 
