@@ -20,8 +20,12 @@ import (
 	"github.com/sparewatch/sparewatch/mibs"
 )
 
-// tries is how often one request is sent before the agent counts as silent.
-const tries = 2
+// tries is how often one request is sent before the agent counts as silent, resend after how long at the latest the second
+// time. The wait for both together is the target's timeout.
+const (
+	tries  = 2
+	resend = 2 * time.Second
+)
 
 // The reasons for which a request fails.
 var (
@@ -122,6 +126,7 @@ type client struct {
 	conn     net.Conn
 	buffers  *buffers
 	limits   collectors.Limits
+	wait     time.Duration // for the answer to one request
 	requests int
 	bytes    int64 // received
 	tuning   *tuning
@@ -190,7 +195,7 @@ func (s *session) dial(ctx context.Context) (*client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &client{ctx: ctx, limits: s.target.Limits, tuning: &s.tuning, session: s, version: gosnmp.Version2c}
+	c := &client{ctx: ctx, limits: s.target.Limits, wait: s.target.Timeout, tuning: &s.tuning, session: s, version: gosnmp.Version2c}
 	switch s.version {
 	case v1:
 		c.version = gosnmp.Version1
@@ -230,7 +235,7 @@ func (c *client) borrow() error {
 		}
 		_ = g.Conn.Close()
 	}
-	g.Target, g.Port, g.Timeout, g.Retries, g.MaxOids, g.Context = s.host, s.port, s.target.Timeout, tries-1, 200, c.ctx
+	g.Target, g.Port, g.Timeout, g.Retries, g.MaxOids, g.Context = s.host, s.port, c.wait/tries, tries-1, 200, c.ctx
 	g.Version, g.SecurityModel, g.MsgFlags = gosnmp.Version3, gosnmp.UserSecurityModel, s.usm.flags
 	// An agent may take no context but its own engine's (RFC 3411 section 3.3.1).
 	g.SecurityParameters, g.ContextName, g.ContextEngineID = s.usm.parameters, s.usm.context, s.usm.parameters.AuthoritativeEngineID
@@ -299,13 +304,18 @@ func (c *client) exchange(pdu gosnmp.PDUType, second, third int, oids []arcs) (r
 	id := rand.Uint32()&math.MaxInt32 | 1<<30
 	c.buffers.out = appendRequest(c.buffers.out[:0], c.version, c.session.community, pdu, id, second, third, oids)
 	var err error
-	for range tries {
+	end := time.Now().Add(c.wait)
+	if of, ok := c.ctx.Deadline(); ok && of.Before(end) {
+		end = of
+	}
+	for try := range tries {
 		if err := c.ctx.Err(); err != nil {
 			return response{}, err
 		}
-		deadline := time.Now().Add(c.session.target.Timeout)
-		if of, ok := c.ctx.Deadline(); ok && of.Before(deadline) {
-			deadline = of
+		// Who is slow and who has lost a packet cannot be told apart: the answer to either copy will do.
+		deadline := end
+		if again := time.Now().Add(min(c.wait/tries, resend)); try < tries-1 && again.Before(end) {
+			deadline = again
 		}
 		if err = c.conn.SetDeadline(deadline); err != nil {
 			return response{}, err
@@ -435,12 +445,13 @@ func (c *client) identify(present []string) (mibs.System, error) {
 		err := c.next(some, found, 0)
 		if errors.Is(err, errNoAnswer) && c.session.version == "" && !c.answered && c.ctx.Err() == nil {
 			// Nobody said which version: the first generation's agents know only the first.
-			c.version = gosnmp.Version1
+			c.version, c.wait = gosnmp.Version1, min(c.wait, 2*resend)
 			if err = c.next(some, found, 0); err == nil {
 				c.session.version = v1
 			} else {
 				c.version = gosnmp.Version2c
 			}
+			c.wait = c.session.target.Timeout
 		}
 		if err != nil {
 			return sys, err
