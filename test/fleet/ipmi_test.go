@@ -35,10 +35,10 @@ func serveIPMI(n int) (int, string, error) {
 		o := lab.IPMIOptions{User: "fleet", Password: "fleet-secret", Sensors: ipmiSensors(),
 			Records: [][]byte{lab.IPMILocator(1, 10, 1, "PS1 FRU"), lab.IPMILocator(2, 10, 2, "PS2 FRU")},
 			FRUs: map[byte][]byte{
-				0: lab.IPMIProduct("Lab", "Fleet server", fmt.Sprintf("FLEET%06d", i), 0),
-				1: lab.IPMIProduct("Lab", "PS800", fmt.Sprintf("PA%06d", i), 800), 2: lab.IPMIProduct("Lab", "PS800", fmt.Sprintf("PB%06d", i), 800),
+				0: lab.IPMIProduct("Lab", "Fleet server", fmt.Sprintf("IFLEET%06d", i), 0),
+				1: lab.IPMIProduct("Lab", "PS800", fmt.Sprintf("IA%06d", i), 800), 2: lab.IPMIProduct("Lab", "PS800", fmt.Sprintf("IB%06d", i), 800),
 			},
-			GUID: [16]byte{0x00, 0xe7, 0x1e, 0x5f, 0, 0, 0x00, 0x40, 0x80}}
+			GUID: [16]byte{0x00, 0xe7, 0x1e, 0x6f, 0, 0, 0x00, 0x40, 0x80}}
 		binary.BigEndian.PutUint32(o.GUID[12:], uint32(i))
 		b, err := lab.StartIPMI(o)
 		if err != nil {
@@ -53,7 +53,7 @@ func serveIPMI(n int) (int, string, error) {
 			b.Value(byte(16+fan), 100, 0)
 		}
 		bmcs = append(bmcs, b)
-		fmt.Fprintf(&config, "  - {name: bmc-%05d, kind: host, url: %q, credentials: fleet}\n", i, b.URL())
+		fmt.Fprintf(&config, "  - {name: ipmi-%05d, kind: host, url: %q, credentials: fleet}\n", i, b.URL())
 	}
 	atEnd = append(atEnd, func() error {
 		open, requests := 0, 0
@@ -67,4 +67,15 @@ func serveIPMI(n int) (int, string, error) {
 		return nil
 	})
 	return n, config.String(), nil
+}
+
+// serveBMCs starts n BMCs of each kind, Redfish and IPMI, for one daemon.
+func serveBMCs(n int) (int, string, error) {
+	redfish, config, err := serveRedfish(n)
+	if err != nil {
+		return 0, "", err
+	}
+	ipmi, more, err := serveIPMI(n)
+	_, devices, _ := strings.Cut(more, "devices:\n") // the credentials are the same
+	return redfish + ipmi, config + devices, err
 }
