@@ -57,7 +57,7 @@ bench-peers: ## a poll of ours beside other exporters, on the same simulated dev
 	BENCH_PEERS=1 $(GO) test ./test/peers -run Bench -v -count=1
 
 .PHONY: bench-fleet
-bench-fleet: ## the daemon on 10,000 simulated devices; FLEET=snmp|..., FLEET_SIZE, FLEET_INTERVAL, FLEET_INTERVALS
+bench-fleet: ## the daemon on 10,000 simulated devices; FLEET=snmp|redfish|ipmi|bmc (1,000 of each kind), FLEET_SIZE, FLEET_INTERVAL, FLEET_INTERVALS
 	BENCH_FLEET=1 FLEET=$(FLEET) FLEET_SIZE=$(FLEET_SIZE) FLEET_INTERVAL=$(FLEET_INTERVAL) FLEET_INTERVALS=$(FLEET_INTERVALS) $(GO) test ./test/fleet -run BenchFleet -v -count=1 -timeout 30m
 
 .PHONY: bench-export
