@@ -152,7 +152,7 @@ func TestConfederation(t *testing.T) {
 	u := announce(bgp.Path{{Type: bgp.ConfedSequence, ASNs: []bgp.ASN{65001}}, {Type: bgp.Sequence, ASNs: []bgp.ASN{64510, 64496}}}, "198.51.100.0/24")
 	table.Update(k, paths.AdjInPre, u, start)
 	v := item(t, table, start)
-	if v.Working != 1 || v.Ways[0].Upstream != 64510 || v.Ways[0].Server != 0 || v.Ways[0].ID != "bgp/path/dest/AS64510/192.0.2.1" {
+	if v.Working != 1 || v.Ways[0].Upstream != 64510 || v.Ways[0].Server != 0 || v.Ways[0].ID != "bgp/path/dest/r1/192.0.2.7" {
 		t.Errorf("%+v", v)
 	}
 }
@@ -272,6 +272,37 @@ func TestTold(t *testing.T) {
 	u.Withdrawn[0].PathID = 2
 	table.Update(k, paths.AdjInPre, u, start)
 	if v := item(t, table, start); v.Working != 1 || *v.Ways[1].Working || v.Ways[1].Upstream != 64520 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestSearch: what routers pass on their search for a path is no way; what stays is.
+func TestSearch(t *testing.T) {
+	o := destination("198.51.100.0/24")
+	o.Own = []bgp.ASN{64500}
+	table := paths.New(o)
+	k := key("rr1", "192.0.2.254")
+	table.Up(k, paths.Info{PeerAS: 64500, LocalAS: 64500, Relay: true}, start)
+	tell := func(id uint32, upstream bgp.ASN, at time.Time) paths.ItemView {
+		u := announce(seq(upstream, 64496), "198.51.100.0/24")
+		u.Announced[0].PathID = id
+		table.Update(k, paths.AdjInPre, u, at)
+		return item(t, table, at)
+	}
+	at := start.Add(time.Hour)
+	tell(1, 64510, start)
+	tell(2, 64520, start)
+	if v := tell(3, 64530, at); len(v.Ways) != 2 {
+		t.Errorf("%+v", v)
+	}
+	u := withdraw("198.51.100.0/24")
+	u.Withdrawn[0].PathID = 3
+	table.Update(k, paths.AdjInPre, u, at.Add(time.Second))
+	if v := item(t, table, at.Add(time.Second)); len(v.Ways) != 2 || v.Working != 2 {
+		t.Errorf("%+v", v)
+	}
+	tell(3, 64530, at.Add(time.Minute))
+	if v := item(t, table, at.Add(2*time.Minute)); v.Working != 3 {
 		t.Errorf("%+v", v)
 	}
 }

@@ -138,6 +138,8 @@ type WayView struct {
 // remembered is what is known of an item's ways over time.
 type remembered struct {
 	ways map[wayKey]*wayMemory
+	// firsts: since when the ways that are there are there
+	firsts map[wayKey]time.Time
 	// by prefix, of an item that takes in all inside it
 	inside map[netip.Prefix]*remembered
 }
@@ -154,11 +156,8 @@ type wayMemory struct {
 	peer     netip.Addr
 	crosses  []bgp.ASN
 	family   bgp.Family
-	first    time.Time // when it was seen first
 	seen     time.Time // when it last worked
 	lost     time.Time
-	// told: by sessions that tell what somebody chose; several: with path ids, so that they tell of more than one.
-	told, several bool
 }
 
 // waysKept bounds what is remembered of one item.
@@ -346,36 +345,40 @@ type found struct {
 	paths   []candidate
 }
 
-// told reports whether the way is only told of.
-func (f *found) told() bool { return len(f.paths) > 0 && f.paths[0].relayed }
+// several reports whether the way is only told of, by sessions that tell of more than one way: with path ids, or because
+// many viewers see the world from many places.
+func (f *found) several(in bool) bool {
+	return f.paths[0].relayed && (in || f.paths[0].route.PathID != 0)
+}
 
-// settling is how long after a session's start, or after a way's first sight, the ways that are only told of come and go
-// while routers look for their best.
+// settling is how long a way that is only told of must have been told of to count, unless it was there when its session
+// began: what routers pass on their search for a path is no way, and no loss when it goes.
 const settling = time.Minute
 
-// passing reports whether a way that is not told of any more was none to be counted on. Who tells of one path at a time
-// tells of another in its place, which says nothing of the first; and what came up later and was gone within a minute
-// was a step of routers' search for a path.
-func (e *evaluation) passing(m *wayMemory, present []*found) bool {
-	if !m.told || e.set.In || len(present) == 0 {
-		return false
-	}
-	for _, key := range m.tellers {
-		s := e.t.sessions[key]
-		if s == nil || s.state != Up {
-			return false
-		}
-		if m.several {
-			if m.first.Sub(s.upAt) < settling || m.seen.Sub(m.first) >= settling {
-				return false
+// settled leaves out the ways that are only passing. Where nothing else works they count at once.
+func (e *evaluation) settled(ways []*found, m *remembered) []*found {
+	lasting := make([]*found, 0, len(ways))
+	present := map[wayKey]bool{}
+	for _, f := range ways {
+		present[f.key] = true
+		first, known := m.firsts[f.key]
+		if !known {
+			first = e.now
+			if m.firsts == nil {
+				m.firsts = map[wayKey]time.Time{}
 			}
-			continue
+			m.firsts[f.key] = first
 		}
-		if !slices.ContainsFunc(present, func(f *found) bool { return slices.Contains(f.tellers, s) }) {
-			return false
+		fromStart := slices.ContainsFunc(f.tellers, func(s *session) bool { return first.Sub(s.upAt) < settling })
+		if !f.several(e.set.In) || m.ways[f.key] != nil || fromStart || e.now.Sub(first) >= settling {
+			lasting = append(lasting, f)
 		}
 	}
-	return true
+	maps.DeleteFunc(m.firsts, func(k wayKey, _ time.Time) bool { return !present[k] })
+	if len(lasting) == 0 {
+		return ways
+	}
+	return lasting
 }
 
 func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
@@ -388,6 +391,7 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	} else {
 		ways = e.waysOut(p)
 	}
+	ways = e.settled(ways, m)
 	present := map[wayKey]bool{}
 	for _, f := range ways {
 		present[f.key] = true
@@ -396,11 +400,7 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 		if m.ways[f.key] == nil && len(m.ways) >= waysKept {
 			continue
 		}
-		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), first: e.now, seen: e.now, told: f.told()}
-		mem.several = mem.told && slices.ContainsFunc(f.paths, func(c candidate) bool { return c.route.PathID != 0 })
-		if was := m.ways[f.key]; was != nil {
-			mem.first = was.first
-		}
+		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), seen: e.now}
 		for _, s := range f.tellers {
 			mem.tellers = append(mem.tellers, s.key)
 		}
@@ -410,10 +410,6 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	v.Working = len(v.Ways)
 	for _, key := range slices.Sorted(maps.Keys(m.ways)) {
 		if !present[key] {
-			if e.passing(m.ways[key], ways) {
-				delete(m.ways, key)
-				continue
-			}
 			w, keep := e.missing(key, m.ways[key])
 			if !keep {
 				delete(m.ways, key)
@@ -501,7 +497,8 @@ func (e *evaluation) servers() map[bgp.ASN]bool {
 	return m
 }
 
-// waysTold are the ways that are only told of, one for each pair of upstream and next hop.
+// waysTold are the ways that are only told of: one for each pair of upstream and next hop where a session tells of all its
+// paths, one for the session where it tells of its best alone.
 func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored map[string]bool, servers map[bgp.ASN]bool) []*found {
 	by := map[wayKey]*found{}
 	var order []wayKey
@@ -519,7 +516,11 @@ func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored
 				continue
 			}
 			c.relayed = true
-			key := wayKey(fmt.Sprintf("%s/%s", c.upstream(), r.Attrs.NextHop))
+			// Without path ids it tells of one way at a time: another in its place is no loss of the first.
+			key := wayKey(s.key.Router + "/" + s.key.ID(s.info.VRF).Local())
+			if r.PathID != 0 {
+				key = wayKey(fmt.Sprintf("%s/%s", c.upstream(), r.Attrs.NextHop))
+			}
 			f := by[key]
 			if f == nil {
 				f = &found{key: key, router: s.key.Router, session: s}
