@@ -131,8 +131,9 @@ func (e *Engine) Update(view *state.Device) {
 		d.stale = true
 	}
 	e.stale = e.stale || d.stale
-	if view.Read {
+	if view.Read && e.unread[view.Name] {
 		delete(e.unread, view.Name)
+		e.allHeard()
 	}
 	if same && !d.stale && sameNumbers(before, d.forms) {
 		d.forms = before // the groups hold on to them
@@ -338,15 +339,27 @@ func (e *Engine) settled() bool { return e.opt.Offline || e.now.Sub(e.started) >
 // heardAll reports whether every observed device was read once.
 func (e *Engine) heardAll() bool { return len(e.unread) == 0 }
 
+// allHeard has judged what waited for every device to be read.
+func (e *Engine) allHeard() {
+	if !e.heardAll() {
+		return
+	}
+	for name, d := range e.devices {
+		if d.view != nil && d.view.Shares {
+			e.refresh[name] = true
+		}
+	}
+}
+
 // mayJudge reports whether something can be said of the parts of a device: it was read, nobody reads it, or the settle
-// time is over.
+// time is over. What is in an enclosure with others waits for them: its supplies may be theirs too.
 func (e *Engine) mayJudge(name string) bool {
 	if e.settled() {
 		return true
 	}
 	d := e.devices[name]
 	if d != nil && d.view != nil {
-		return d.view.Read
+		return d.view.Read && (!d.view.Shares || e.heardAll())
 	}
 	return !e.observed[name]
 }

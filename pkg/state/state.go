@@ -57,7 +57,9 @@ type Device struct {
 	Moved map[component.ID]component.ID
 	// Carries are the machines that the device's supplies hold up beside it itself: those in an enclosure. Made is true
 	// for a device that nobody configured: an enclosure that only shows in its machines.
-	Carries  []component.ID
+	Carries []component.ID
+	// Shares is true where a part says in which enclosure it is: other machines may show it too.
+	Shares   bool
 	Made     bool
 	Identity snapshot.Device
 	Parts    []Part // sorted by id

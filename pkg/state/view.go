@@ -51,6 +51,9 @@ func (d *device) merge() *Device {
 	}
 	v.Read = v.Read && len(all) > 0
 	v.Carries = d.hosts()
+	for _, p := range m.byID {
+		v.Shares = v.Shares || genuine(p.Attributes[component.EnclosureSerial])
+	}
 	m.settle()
 	d.remember(m.byID, v.Read, all)
 	v.Parts = make([]Part, 0, len(m.byID))
