@@ -218,23 +218,46 @@ func BenchmarkUniform(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkGate is how long the answer takes whether something may be taken down, its load and what trips included.
+func BenchmarkGate(b *testing.B) {
+	for _, size := range []int{10_000, 100_000} {
+		h := newHall(size)
+		h.measure()
+		e := h.engine(b)
+		for _, what := range []component.ID{"srv-0-0/psu/1", "pdu-0-a/pdu/1", "s/feed/0-a"} {
+			b.Run(fmt.Sprintf("components=%d/%s", size, what), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := e.Gate([]component.ID{what}, false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// measure has the servers and PDUs of a hall say what passes through them.
+func (h *hall) measure() {
+	for _, sn := range h.devices {
+		for i := range sn.Components {
+			switch c := &sn.Components[i]; c.Kind {
+			case component.PSU:
+				c.Rating = &component.Rating{Watts: 750}
+				c.Readings = []component.Reading{{Name: "input_power", Unit: "W", Value: 150}}
+			case component.Inlet:
+				c.Rating = &component.Rating{Amps: 32, Volts: 230, Phases: 1}
+				c.Readings = []component.Reading{{Name: "apparent_power", Unit: "VA", Value: 3200}}
+			}
+		}
+	}
+}
+
 // BenchmarkLoads is the cost of following the load of a hall whose servers, PDUs and feeds are measured: finding the flows
 // and trying every single failure on them, and a poll after which nothing is otherwise.
 func BenchmarkLoads(b *testing.B) {
 	for _, size := range []int{10_000, 100_000} {
 		h := newHall(size)
-		for _, sn := range h.devices {
-			for i := range sn.Components {
-				switch c := &sn.Components[i]; c.Kind {
-				case component.PSU:
-					c.Rating = &component.Rating{Watts: 750}
-					c.Readings = []component.Reading{{Name: "input_power", Unit: "W", Value: 150}}
-				case component.Inlet:
-					c.Rating = &component.Rating{Amps: 32, Volts: 230, Phases: 1}
-					c.Readings = []component.Reading{{Name: "apparent_power", Unit: "VA", Value: 3200}}
-				}
-			}
-		}
+		h.measure()
 		e := h.engine(b)
 		b.Run(fmt.Sprintf("components=%d/all failures", size), func(b *testing.B) {
 			for b.Loop() {

@@ -104,9 +104,10 @@ func (e *Engine) findFlows() {
 	l.stale, l.dirty, l.moved, l.weighed = false, false, false, false
 }
 
-// currentLoad are the flows as things stand, for a question.
+// currentLoad are the flows as things stand, for a question; with the loads that were measured last time, at most some
+// seconds ago.
 func (e *Engine) currentLoad() *load {
-	if e.load.dirty || e.load.stale || e.load.moved {
+	if e.load.stale || e.load.moved {
 		e.findFlows()
 	}
 	return &e.load

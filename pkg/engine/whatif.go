@@ -160,16 +160,31 @@ func (e *Engine) withOutlets(nodes []redundancy.Node) []redundancy.Node {
 		return nodes
 	}
 	all := slices.Clone(nodes)
-	for n := range redundancy.Node(e.graph.Len()) {
-		id := e.graph.ID(n)
-		switch id.Kind() {
-		case component.Outlet, component.Bank, component.Phase, component.Breaker:
-			if devices[id.Device()] && !slices.Contains(nodes, n) {
-				all = append(all, n)
+	for _, name := range sortedKeys(devices) {
+		for _, n := range e.nodesOf(name) {
+			switch e.graph.ID(n).Kind() {
+			case component.Outlet, component.Bank, component.Phase, component.Breaker:
+				if !slices.Contains(nodes, n) {
+					all = append(all, n)
+				}
 			}
 		}
 	}
 	return all
+}
+
+// nodesOf are the nodes of a device, or of the site.
+func (e *Engine) nodesOf(name string) []redundancy.Node {
+	if d := e.devices[name]; d != nil {
+		return d.nodes
+	}
+	var nodes []redundancy.Node
+	for n := range redundancy.Node(e.graph.Len()) {
+		if e.graph.ID(n).Device() == name {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
 }
 
 // atRisk are the supplies that may hang on what fails without anybody having said so: those with no declared cord beside
