@@ -467,3 +467,10 @@ func (s *said) over(subject string) {
 	delete(s.was, subject)
 	s.mu.Unlock()
 }
+
+// Size is what the table holds.
+func (h *Hub) Size() paths.Size {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.table.Size()
+}

@@ -36,6 +36,10 @@ type taker struct {
 	why     func(neighbour netip.Addr) paths.Reason
 	changed func(neighbour netip.Addr, up bool)
 
+	// kept counts announcements less withdrawals of each neighbour: at least as many as it has paths. A path that is
+	// announced again counts twice.
+	kept map[netip.Addr]int
+
 	last   string // a neighbour's address as it came last, and as it reads
 	lastIP netip.Addr
 	u      bgp.Update
@@ -43,7 +47,7 @@ type taker struct {
 }
 
 func newTaker(n names) *taker {
-	return &taker{names: n, up: map[netip.Addr]bool{}, why: func(netip.Addr) paths.Reason { return paths.Reason{} }, changed: func(netip.Addr, bool) {}}
+	return &taker{names: n, up: map[netip.Addr]bool{}, kept: map[netip.Addr]int{}, why: func(netip.Addr) paths.Reason { return paths.Reason{} }, changed: func(netip.Addr, bool) {}}
 }
 
 // take gives the table one event.
@@ -74,13 +78,13 @@ func (f *taker) peer(t *paths.Table, p *api.Peer, now time.Time) {
 	}
 	switch state := s.GetSessionState(); {
 	case state == api.PeerState_ESTABLISHED && !f.up[a]:
-		f.up[a] = true
+		f.up[a], f.kept[a] = true, 0
 		t.Up(k, fillInfo(i, p), now)
 		f.changed(a, true)
 	case state != api.PeerState_ESTABLISHED && f.up[a]:
 		f.up[a] = false
 		why := f.why(a)
-		if s.GetAdminState() == api.PeerState_DOWN {
+		if s.GetAdminState() == api.PeerState_DOWN && why.Text == "" {
 			why.Admin = true
 		}
 		t.Down(k, why, now)
@@ -113,7 +117,8 @@ func fillInfo(i paths.Info, p *api.Peer) paths.Info {
 
 // path takes in one path, a withdrawal of one, or the end of a RIB.
 func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
-	k, _, ok := f.names(f.addr(p.GetNeighborIp()))
+	from := f.addr(p.GetNeighborIp())
+	k, _, ok := f.names(from)
 	if !ok {
 		return
 	}
@@ -133,8 +138,10 @@ func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
 	}
 	f.one[0] = bgp.NLRI{Prefix: prefix, PathID: p.GetIdentifier()}
 	if p.GetIsWithdraw() {
+		f.kept[from]--
 		f.u.Withdrawn = f.one[:]
 	} else {
+		f.kept[from]++
 		f.u.Announced = f.one[:]
 		attributes(&f.u.Attrs, p.GetPattrs())
 		f.u.MPNextHop = f.u.Attrs.NextHop

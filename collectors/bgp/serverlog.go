@@ -34,6 +34,13 @@ func (l *serverLog) reason(a netip.Addr) paths.Reason {
 	return l.why[a].reason
 }
 
+// because notes why a session is about to be shut by ourselves.
+func (l *serverLog) because(a netip.Addr, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.why[a] = down{paths.Reason{Text: why}}
+}
+
 func (l *serverLog) event(level slog.Level, msg string, f log.Fields) {
 	key, _ := f["Key"].(string)
 	a, err := netip.ParseAddr(key)
@@ -80,6 +87,9 @@ func reasonOf(msg string, f log.Fields) (r paths.Reason, ok bool) {
 		if data := fmt.Sprint(f["Data"]); strings.Contains(data, "as number mismatch") {
 			r.Text = "the neighbour's AS is another one than configured: " + asMismatch(data)
 		} else {
+			if number(f["Code"]) == 6 && number(f["Subcode"]) == 2 {
+				return r, false // it was us, and we said why
+			}
 			r.Text = "we closed it: " + notification(f)
 		}
 	case "hold timer expired":
@@ -89,10 +99,10 @@ func reasonOf(msg string, f log.Fields) (r paths.Reason, ok bool) {
 	case "failed to set md5":
 		r.Text = fmt.Sprintf("the kernel takes no password for it: %v", f["Err"])
 	case "Peer Down":
+		if f["Reason"] == "admin-down" {
+			return r, false // it was us, and we said why
+		}
 		r.Text = downWords(fmt.Sprint(f["Reason"]))
-		r.Admin = f["Reason"] == "admin-down"
-	case "Administrative shutdown(Prefix limit reached)":
-		r.Text = "it sent more prefixes than it may (max_prefixes)"
 	case "Session will be reset due to malformed BGP Header", "Session will be reset due to malformed BGP message", "Session will be reset due to malformed BGP update message":
 		what := f["Error"]
 		if what == nil {
@@ -126,8 +136,6 @@ func downWords(reason string) string {
 		return "the connection broke"
 	case reason == "hold-timer-expired":
 		return "nothing came from the neighbour any more: the hold timer expired"
-	case reason == "admin-down":
-		return "shut down here"
 	}
 	return strings.ReplaceAll(reason, "-", " ")
 }

@@ -46,7 +46,7 @@ type Neighbour struct {
 	// is on the same link.
 	Hops        int
 	Hold        time.Duration // 0: 90 s
-	MaxPrefixes uint32        // more of a family close the session; 0: 2,000,000
+	MaxPrefixes uint32        // more close the session; 0: 2,000,000
 
 	dial uint32     // port to connect to; 0: the neighbour connects
 	from netip.Addr // address to connect from; not valid: any
@@ -159,6 +159,7 @@ func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, erro
 		for _, f := range marked {
 			f()
 		}
+		s.limit(ctx, t)
 	})
 	if err != nil {
 		s.close(ctx)
@@ -364,9 +365,51 @@ func (s *speaker) reconfigure(ctx context.Context, o SpeakerOptions) error {
 	return errors.Join(errs...)
 }
 
-// mostPrefixes is how many prefixes of one family a neighbour may send unless its options say otherwise: twice the
-// world's table.
+// mostPrefixes is how many paths a neighbour may send unless its options say otherwise: the world's table, twice over.
 const mostPrefixes = 2_000_000
+
+// shutFor is how long the session of a neighbour that sent too much stays shut.
+const shutFor = 5 * time.Minute
+
+// limit shuts the session of a neighbour that sends more than it may. GoBGP's own limit counts the whole adj-in anew at
+// every UPDATE, so that a full table takes hours: ours is asked only when the count of announcements is beyond it.
+func (s *speaker) limit(ctx context.Context, t *taker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for a, n := range s.neighbours {
+		most := int(n.MaxPrefixes)
+		if most == 0 {
+			most = mostPrefixes
+		}
+		if t.kept[a] <= most {
+			continue
+		}
+		t.kept[a] = 0 // it may have announced the same again: count on from what there is
+		go s.shutBeyond(ctx, n, most)
+	}
+}
+
+// shutBeyond shuts the session if the neighbour really has more paths than it may.
+func (s *speaker) shutBeyond(ctx context.Context, n Neighbour, most int) {
+	got := uint64(0)
+	_ = s.server.ListPeer(ctx, &api.ListPeerRequest{Address: n.Address.String()}, func(p *api.Peer) {
+		for _, f := range p.GetAfiSafis() {
+			got += f.GetState().GetReceived()
+		}
+	})
+	if got <= uint64(most) || ctx.Err() != nil {
+		return
+	}
+	why := fmt.Sprintf("it sent more than the %d prefixes that it may (max_prefixes): shut for %s", most, shutFor)
+	s.log.because(n.Address, why)
+	s.hub.said.once(slog.LevelWarn, "limit "+n.Address.String(), "a neighbour sends too many prefixes, and its session is shut", "device", n.Device, "neighbour", n.Address, "prefixes", got, "may", most)
+	_ = s.server.DisablePeer(ctx, &api.DisablePeerRequest{Address: n.Address.String(), Communication: "more prefixes than configured"})
+	time.AfterFunc(shutFor, func() {
+		if ctx.Err() == nil {
+			_ = s.server.EnablePeer(ctx, &api.EnablePeerRequest{Address: n.Address.String()})
+		}
+	})
+}
 
 // peer is a neighbour in GoBGP's words: we wait for it, take its paths with their ids where it offers them, and nothing
 // else.
@@ -374,10 +417,6 @@ func (s *speaker) peer(n Neighbour) *api.Peer {
 	hold := uint64(90)
 	if n.Hold > 0 {
 		hold = uint64(n.Hold.Seconds())
-	}
-	most := n.MaxPrefixes
-	if most == 0 {
-		most = mostPrefixes
 	}
 	p := &api.Peer{
 		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: n.AS, LocalAsn: n.LocalAS, AuthPassword: n.Password.Reveal()},
@@ -406,9 +445,8 @@ func (s *speaker) peer(n Neighbour) *api.Peer {
 	}
 	for _, f := range []*api.Family{{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}, {Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}} {
 		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{
-			Config:       &api.AfiSafiConfig{Family: f, Enabled: true},
-			AddPaths:     &api.AddPaths{Config: &api.AddPathsConfig{Receive: true}},
-			PrefixLimits: &api.PrefixLimit{Family: f, MaxPrefixes: most, ShutdownThresholdPct: 90},
+			Config:   &api.AfiSafiConfig{Family: f, Enabled: true},
+			AddPaths: &api.AddPaths{Config: &api.AddPathsConfig{Receive: true}},
 		})
 	}
 	return p

@@ -200,3 +200,23 @@ func TestStrangersMayNotPeer(t *testing.T) {
 		t.Errorf("said %d times", n)
 	}
 }
+
+func TestTooManyPrefixes(t *testing.T) {
+	t.Parallel()
+	_, got, at := startSpeaker(t, "127.9.64.9", Neighbour{Device: "up", Address: netip.MustParseAddr("127.9.64.2"), AS: 65102, Upstream: true, MaxPrefixes: 10})
+	up := startRouter(t, "127.9.64.2", 65102, 65010, at, "")
+	for range 20 { // the same again and again is no more
+		up.announce("0.0.0.0/0")
+	}
+	eventually(t, "the session is established", func() bool {
+		p := part(got.of("up"), "up/bgp_session/127.9.64.2")
+		return p != nil && p.Condition == component.OK && p.Reading("prefixes") == 1
+	})
+	for i := range 20 {
+		up.announce(fmt.Sprintf("10.%d.0.0/16", i))
+	}
+	eventually(t, "the session is shut, and why is said", func() bool {
+		p := part(got.of("up"), "up/bgp_session/127.9.64.2")
+		return p != nil && p.Condition == component.Failed && strings.Contains(p.Why, "it sent more than the 10 prefixes that it may")
+	})
+}
