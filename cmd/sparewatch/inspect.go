@@ -10,7 +10,7 @@ import (
 )
 
 type inspectCmd struct {
-	URL      string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT], ipmi://HOST[:PORT]."`
+	URL      string        `arg:"" help:"redfish://HOST[:PORT], redfish+http://..., snmp://HOST[:PORT], ipmi://HOST[:PORT], gobgp://HOST[:PORT], bmp://ADDRESS:PORT (listens), bgp://ROUTER?as=OURS."`
 	JSON     bool          `help:"Print one JSON object."`
 	All      bool          `help:"Sum nothing up."`
 	Profiles string        `help:"Folder of SNMP profiles of your own." placeholder:"DIR"`
