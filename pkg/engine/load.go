@@ -36,6 +36,7 @@ type load struct {
 	peaks    map[string]*peaks            // by source, or node and phase
 	shares   map[component.ID]float64     // by tap: its part while all taps of its source worked
 	learned  map[string][]state.LoadPeak  // to be remembered
+	counters map[string]*octetCounter     // of traffic
 	facts    map[component.ID]declaredFor // declared components by canonical id
 	rank     []int32                      // by node: providers before dependants
 	report   Loads
@@ -64,7 +65,7 @@ type source struct {
 type declaredFor struct{ *topology.Component }
 
 func (l *load) init() {
-	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}}
+	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*octetCounter{}}
 }
 
 // settleLoad brings the flows up to date, and says what every single failure would do to them.
