@@ -53,6 +53,9 @@ type Target struct {
 	Credentials Credentials
 	Timeout     time.Duration // for one request; 0: the collector's default
 	Limits      Limits
+	// Named are the ports and interfaces of the device that the configuration names: of the many that a switch has a
+	// collector reads these also where nothing else makes them of interest.
+	Named []component.ID
 }
 
 // Limits bound what one sick device may cost. Zero fields mean the defaults of DefaultLimits.

@@ -400,6 +400,8 @@ func (r reader) component(s scope, n *yaml.Node) {
 	c.Unless = r.targets(s, f.take("unless"))
 	c.Extends = r.targets(s, f.take("extends"))
 	c.Merge = r.boolean(f.take("merge"), "merge")
+	c.Listed = r.boolean(f.take("listed"), "listed")
+	c.Named = r.boolean(f.take("named"), "named")
 	if v := f.take("id"); v != nil {
 		c.ID = r.text(s, v, "id")
 	} else if c.Table >= 0 {
@@ -415,8 +417,8 @@ func (r reader) component(s scope, n *yaml.Node) {
 	c.Condition = r.rule(fast, f.take("condition"), conditionWords, 0)
 	c.HotSwap = r.rule(s, f.take("hot_swap"), answerWords, 0)
 	for _, kv := range r.pairs(f.take("rating"), "rating") {
-		if !slices.Contains([]string{"watts", "va", "amps", "volts", "phases"}, kv[0].Value) {
-			r.errorf(kv[0], "a rating has watts, va, amps, volts and phases, not %q", kv[0].Value)
+		if !slices.Contains([]string{"watts", "va", "amps", "volts", "phases", "bits"}, kv[0].Value) {
+			r.errorf(kv[0], "a rating has watts, va, amps, volts, phases and bits, not %q", kv[0].Value)
 		} else if num := r.number(s, kv[1], "rating"); num != nil {
 			c.Rating[kv[0].Value] = *num
 		}

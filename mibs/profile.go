@@ -140,7 +140,7 @@ type Pred struct {
 // Test compares one value.
 type Test struct {
 	Ref    Ref
-	Op     string   // is, in, !=, >, <, >=, <=, &, re, exists, missing
+	Op     string   // is, in, !=, >, <, >=, <=, &, bit, re, exists, missing
 	Words  []string // is, in, !=
 	Number float64
 	Scale  float64 // of Ref's value, before it is compared by size; 0: 1
@@ -239,6 +239,8 @@ type Component struct {
 	Unless    []Target // nothing is made where one of them exists already
 	Extends   []Target // adds to the first that exists; makes nothing
 	Merge     bool     // rows with the same id are one component
+	Listed    bool     // attributes in which such rows differ are listed, not the first alone
+	Named     bool     // only components that the configuration names
 
 	ID         Text
 	Name       Text

@@ -313,7 +313,7 @@ func (r reader) pred(s scope, n *yaml.Node) Pred {
 	return p
 }
 
-var comparison = regexp.MustCompile(`^(!=|>=|<=|>|<|&)\s*(.+)$`)
+var comparison = regexp.MustCompile(`^(!=|>=|<=|>|<|&|bit(?: ))\s*(.+)$`)
 
 func (r reader) test(s scope, ref Ref, v *yaml.Node) (Test, bool) {
 	t := Test{Ref: ref}
@@ -341,7 +341,7 @@ func (r reader) test(s scope, ref Ref, v *yaml.Node) (Test, bool) {
 			t.Op, t.Words = "is", []string{text}
 			return t, true
 		}
-		t.Op = m[1]
+		t.Op = strings.TrimSpace(m[1])
 		if f, err := strconv.ParseFloat(m[2], 64); err == nil {
 			t.Number = f
 			t.Words = []string{m[2]}

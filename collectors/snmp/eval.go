@@ -466,6 +466,8 @@ func (e *reading) test(t *mibs.Test, r *row) bool {
 		return !slices.Contains(words, v.Words())
 	case "re":
 		return t.Re.MatchString(v.Words())
+	case "bit":
+		return bitSet(v, int(number))
 	}
 	f, ok := v.Float64()
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,6 +56,60 @@ func TestMadeDevices(t *testing.T) {
 				got = append(got, fmt.Sprintf("%s needs %d of %s carries %s", c.Group.Local(), c.Needed, strings.Join(members, " "), strings.TrimPrefix(string(c.Carries), "d/")))
 			}
 			for _, w := range want {
+				if !slices.Contains(got, w) {
+					t.Errorf("there is no %q in\n%s", w, strings.Join(got, "\n"))
+				}
+			}
+		})
+	}
+}
+
+// TestNeighbours reads who is at the other end of the cables of recorded devices, each of which names its ports in another way.
+func TestNeighbours(t *testing.T) {
+	dir, ok := recording.Dir()
+	if !ok {
+		t.Skip("no recordings: set SPAREWATCH_RECORDINGS to their folder")
+	}
+	set, err := snmp.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string][]string{
+		// Port ids that are the ifIndex as text.
+		"aos7":          {"22", "1/1/8: rox-timi5-1-vl245 Alcatel-Lucent OS6860 GNI 1/1/7 2cfaa2dee0ed", "2/1/7: roahroddtimi01.hro.hella.com Gi0 00fec8150990"},
+		"junos_qfx5100": {"2", "xe-0/0/0: devicea ifa 50c58d123456", "xe-0/0/1: deviceb ifb 80711f123456"},
+		// ifName.
+		"procurve_e2910":         {"2", "23: switch-name 41 000000000000", "24: switch-name 42 000000000000"},
+		"arubaos-cx_8360":        {"3", "1/1/1: <private> 1/1/1 ec6794504d00", "mgmt: <private> mgmt ec6794504d00"},
+		"boss_ers4950":           {"3", "1/49: cox-base-vsp8k1 1/1 b0adaa434400", "1/2: hole-ap8432-F0B783 ge1 b85001f0b783"},
+		"dnos_z9100-on":          {"1", "hundredGigE-1/32: swrr309a hundredGigE 1/9 3c 2c 30 16 74 80"},
+		"eltex-mes23xx_mes2348p": {"26", "gi1/0/1: bt-stadion-payload-ap-07 bridge1/vlan75-payload; ether1 2cc81b5ba251"},
+		// The interface in a table of the vendor's own.
+		"routeros_crs317": {"5", "14: router.jason.corp.local Guest 64:D1:54:F2:A4:16"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			files, err := filepath.Glob(filepath.Join(dir, "snmp", "network", file+"*.snmprec"))
+			if err != nil || len(files) != 1 {
+				t.Fatal(files, err)
+			}
+			rec, err := recording.Load(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			tried, err := snmp.Try("d", set, rec.SNMP, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := []string{}
+			for _, c := range tried.Parsed.Components {
+				if a := c.Attributes; a["neighbour"]+a["neighbour_chassis"] != "" {
+					got = append(got, fmt.Sprintf("%s: %s %s %s", c.ID.Local(), a["neighbour"], a["neighbour_port"], a["neighbour_chassis"]))
+				}
+			}
+			if want[0] != strconv.Itoa(len(got)) {
+				t.Errorf("%d neighbours, want %s", len(got), want[0])
+			}
+			for _, w := range want[1:] {
 				if !slices.Contains(got, w) {
 					t.Errorf("there is no %q in\n%s", w, strings.Join(got, "\n"))
 				}

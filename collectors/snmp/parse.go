@@ -40,8 +40,9 @@ type Parsed struct {
 
 // Options of Parse.
 type Options struct {
-	Limit int  // of components; 0: collectors.DefaultLimits
-	Uses  bool // note every object that decided something
+	Limit int            // of components; 0: collectors.DefaultLimits
+	Uses  bool           // note every object that decided something
+	Named []component.ID // what the configuration names of the device
 }
 
 // Parse reads a device's data by its profiles, in their order. It is pure.
@@ -50,7 +51,7 @@ func Parse(device string, profiles []*mibs.Profile, sys mibs.System, data *Data,
 		opt.Limit = collectors.DefaultLimits().Components
 	}
 	b := &builder{
-		device: device, limit: opt.Limit, byID: map[component.ID]int{}, called: map[alias]int{}, linked: map[component.Link]bool{},
+		device: device, limit: opt.Limit, named: opt.Named, byID: map[component.ID]int{}, called: map[alias]int{}, linked: map[component.Link]bool{},
 		out: &Parsed{Device: snapshot.Device{Name: device, Hostname: printable(sys.Name)}, Sources: map[component.ID]*mibs.Table{}},
 	}
 	for i, p := range profiles {
@@ -80,6 +81,7 @@ func Parse(device string, profiles []*mibs.Profile, sys mibs.System, data *Data,
 type builder struct {
 	device string
 	limit  int
+	named  []component.ID
 	full   bool // the limit was reached
 	out    *Parsed
 	made   []*part
@@ -221,6 +223,10 @@ func (b *builder) one(e *reading, profile int, rule *mibs.Component, r *row) {
 		c.ID = component.NewID(b.device, c.Kind, localID(c.Kind, local))
 	}
 	b.fill(e, rule, r, &c)
+	if rule.Named && !b.isNamed(&c) {
+		b.out.Uses = b.out.Uses[:first]
+		return
+	}
 	for i := first; i < len(b.out.Uses); i++ {
 		b.out.Uses[i].Component = c.ID
 	}
@@ -291,6 +297,8 @@ func (b *builder) fill(e *reading, rule *mibs.Component, r *row, c *component.Co
 			rating.Volts = f
 		case "phases":
 			rating.Phases = int(min(f, 1000))
+		case "bits":
+			rating.Bits = f
 		}
 	}
 	if rating != (component.Rating{}) {
@@ -365,6 +373,9 @@ func (b *builder) merge(old, p *part) {
 	} else if !old.verdict.said() {
 		old.verdict = p.verdict
 	}
+	if old.by.profile != p.by.profile && p.c.Attributes[component.ListedFor] == "" {
+		delete(old.c.Attributes, component.ListedFor)
+	}
 	old.groups = append(old.groups, p.groups...)
 	if old.c.Name == "" {
 		old.c.Name = p.c.Name
@@ -378,15 +389,19 @@ func (b *builder) merge(old, p *part) {
 		old.c.HotSwap = p.c.HotSwap
 	}
 	for k, v := range p.c.Attributes {
-		if old.c.Attributes[k] == "" {
+		switch was := old.c.Attributes[k]; {
+		case k == component.ListedFor && old.by.profile != p.by.profile: // it is listed for what it is, too
+		case was == "":
 			old.c.Attributes[k] = v
+		case p.by.rule.Listed:
+			old.c.Attributes[k] = listed(was, v)
 		}
 	}
 	if old.c.Rating == nil {
 		old.c.Rating = p.c.Rating
 	} else if p.c.Rating != nil {
 		o, n := old.c.Rating, p.c.Rating
-		for _, x := range [][2]*float64{{&o.Watts, &n.Watts}, {&o.VA, &n.VA}, {&o.Amps, &n.Amps}, {&o.Volts, &n.Volts}} {
+		for _, x := range [][2]*float64{{&o.Watts, &n.Watts}, {&o.VA, &n.VA}, {&o.Amps, &n.Amps}, {&o.Volts, &n.Volts}, {&o.Bits, &n.Bits}} {
 			if *x[0] == 0 {
 				*x[0] = *x[1]
 			}
@@ -400,6 +415,22 @@ func (b *builder) merge(old, p *part) {
 			old.c.Readings = append(old.c.Readings, rd)
 		}
 	}
+}
+
+// listed adds a value to those of other rows, in an order that doesn't depend on the rows'.
+func listed(values, more string) string {
+	all := append(strings.Split(values, component.ListSeparator), more)
+	slices.Sort(all)
+	return clip(strings.Join(slices.Compact(all), component.ListSeparator), maxText)
+}
+
+// isNamed reports whether the configuration names a component by its id or an alias.
+func (b *builder) isNamed(c *component.Component) bool {
+	return slices.ContainsFunc(append([]string{c.ID.Local()}, c.Aliases...), func(name string) bool {
+		return slices.ContainsFunc(b.named, func(id component.ID) bool {
+			return id.Kind() == c.Kind && strings.EqualFold(id.Local(), name)
+		})
+	})
 }
 
 // targets finds the components that a target names, by their numbers.

@@ -230,7 +230,7 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 		// What went wrong until now may have been the network.
 		s.tuning.answer, s.tuning.walks, s.tuning.broken, s.tuning.swept = firstAnswer, false, 0, now
 	}
-	s.profiles, s.known, s.detected = s.set.Match(sys), true, now
+	s.profiles, s.known, s.detected = concerning(s.set.Match(sys), s.target.Named), true, now
 	sys.Present = nil
 	s.sys = sys
 	data := NewData()
@@ -241,6 +241,16 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 	s.finish(c, data, true, snap)
 	s.learn(c, data, around)
 	return nil
+}
+
+// concerning leaves out the profiles that only speak of what the configuration names, where it names nothing.
+func concerning(profiles []*mibs.Profile, named []component.ID) []*mibs.Profile {
+	if len(named) > 0 {
+		return profiles
+	}
+	return slices.DeleteFunc(profiles, func(p *mibs.Profile) bool {
+		return len(p.Components) > 0 && len(p.Groups) == 0 && !slices.ContainsFunc(p.Components, func(c mibs.Component) bool { return !c.Named })
+	})
 }
 
 // learn lays out how the device is read from now on, where nothing of what was walked is in doubt.
@@ -275,7 +285,7 @@ func (s *session) learn(c *client, data *Data, around *surroundings) {
 func (s *session) finish(c *client, data *Data, changed bool, snap *snapshot.Snapshot) {
 	p := s.parsed
 	if changed || p == nil {
-		p = Parse(s.target.Device, s.profiles, s.sys, data, Options{Limit: s.target.Limits.Components})
+		p = Parse(s.target.Device, s.profiles, s.sys, data, Options{Limit: s.target.Limits.Components, Named: s.target.Named})
 		p.keepUnread(s.parsed, data)
 		if c.spent != nil {
 			p.Errors = append(p.Errors, snapshot.Error{At: s.url, Error: c.spent.Error(), Class: snapshot.ClassLimit})

@@ -199,8 +199,18 @@ const (
 	EventLog  = "log"  // the last that the device's own log tells of a part, newest first, a line each: evidence, no condition
 	// EnclosureSerial, on a host: the serial number of the chassis that it shares with others.
 	EnclosureSerial = "enclosure_serial"
-	LastSeen        = "source" // the URL that reported this component, where several reach the device
+	// NeighbourName, NeighbourPort and NeighbourChassis, on a port: who is at the other end of the cable, as it says of itself
+	// (LLDP). Several are listed with ListSeparator.
+	NeighbourName    = "neighbour"
+	NeighbourPort    = "neighbour_port"
+	NeighbourChassis = "neighbour_chassis"
+	// ListedFor on a port that is listed for nothing but its neighbour ("neighbour"): it goes with it, and isn't missed.
+	ListedFor = "listed_for"
+	LastSeen  = "source" // the URL that reported this component, where several reach the device
 )
+
+// ListSeparator stands between the values of an attribute that has several.
+const ListSeparator = "; "
 
 // RoleController is the role of a supply that feeds a device's own electronics and not what hangs on it: a PDU's
 // controller. Its loss costs the monitoring, not the power.

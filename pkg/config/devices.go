@@ -267,11 +267,12 @@ func (l *loader) targets() {
 	pins := l.readPins()
 	insecure := map[string]int{}
 	oldTLS := map[string]int{}
+	named := namedPorts(&l.cfg.Model)
 	for _, d := range l.devices {
 		out := Device{Name: d.name, Kind: l.names.kindOf(d.name), At: d.at.position()}
 		timeout := l.intervals(&out, d)
 		for _, u := range d.urls {
-			t := collectors.Target{Device: d.name, URL: u.url, Timeout: timeout}
+			t := collectors.Target{Device: d.name, URL: u.url, Timeout: timeout, Named: named[d.name]}
 			if c := l.credentials[u.credentials]; c != nil {
 				t.Credentials = c.Credentials
 			}

@@ -43,6 +43,7 @@ type Engine struct {
 	blame     blame
 	cabling   cabling
 	standing  standing
+	lldp      neighbours
 	load      load
 	planned   planned
 	report    *Report
@@ -123,6 +124,7 @@ func (e *Engine) Update(view *state.Device) {
 	if d.view == nil {
 		e.recallLoads(view)
 	}
+	e.lldp.dirty = e.lldp.dirty || !same && (hears(d.view) || hears(view) || e.isNeighbour(view.Name))
 	e.load.dirty = true
 	e.load.stale = e.load.stale || d.view == nil || !sameRatings(d.view, view)
 	d.view = view
@@ -215,6 +217,7 @@ func (e *Engine) learn(d *device, g *form) {
 
 // Forget drops a device that is no longer configured.
 func (e *Engine) Forget(name string) {
+	e.lldp.dirty = true
 	delete(e.devices, name)
 	delete(e.observed, name)
 	delete(e.unread, name)
@@ -284,6 +287,7 @@ func (e *Engine) Step(now time.Time) []Question {
 		}
 	}
 	e.judgeDirty()
+	e.hearNeighbours()
 	e.settleLoad()
 	e.settleFindings()
 	return uniqueQuestions(questions)

@@ -114,6 +114,8 @@ type Report struct {
 	Findings []finding.Finding `json:"findings"` // roots first, then by severity, then by key
 	// Capacity is what every single failure would do to what carries load.
 	Capacity Loads `json:"capacity"`
+	// Neighbours are the cables between ports that hear each other by LLDP, sorted.
+	Neighbours []component.Link `json:"neighbours"`
 	// Settled is false until every target was read once or the settle time is over.
 	Settled bool `json:"settled"`
 	// Waiting counts findings held back until asked providers have answered.

@@ -78,6 +78,7 @@ func (e *Engine) gather() []stand {
 	var all []stand
 	all = append(all, e.providerFindings()...)
 	all = append(all, e.cablingFindings()...)
+	all = append(all, e.lldp.findings...)
 	for i := range e.standing.tops {
 		all = append(all, e.tops[i].findings...)
 	}
@@ -540,7 +541,7 @@ func (e *Engine) Report() *Report {
 	if e.report != nil && e.reported && e.report.At.Equal(e.now) {
 		return e.report
 	}
-	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list, Capacity: e.load.report}
+	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list, Capacity: e.load.report, Neighbours: e.lldp.links}
 	if e.stale {
 		r.Waiting++ // for the structure to be compiled
 	}
@@ -557,6 +558,9 @@ func (e *Engine) Report() *Report {
 	}
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}
+	}
+	if r.Neighbours == nil {
+		r.Neighbours = []component.Link{}
 	}
 	e.report, e.reported = r, true
 	return r

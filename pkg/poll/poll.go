@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -191,7 +192,7 @@ func withDefaults(t Target) Target {
 func sameTarget(a, b collectors.Target) bool {
 	ca, cb := a.Credentials.TLS.CA, b.Credentials.TLS.CA
 	a.Credentials.TLS.CA, b.Credentials.TLS.CA = nil, nil
-	return a == b && ca.Equal(cb)
+	return reflect.DeepEqual(a, b) && ca.Equal(cb)
 }
 
 func (p *Poller) newEntry(t Target) (*entry, error) {

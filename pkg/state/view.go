@@ -436,7 +436,7 @@ func (d *device) vanished(id component.ID, worked time.Time) *Part {
 }
 
 func (d *device) rememberPart(id component.ID, p *Part) {
-	if p.Kind == component.Sensor {
+	if p.Kind == component.Sensor || p.Attributes[component.ListedFor] != "" {
 		return
 	}
 	available, known := p.Available()

@@ -5,12 +5,13 @@
 //
 //	site ams1                                     the model, first
 //	device srv-[1-3] pdu-a                        what is polled
-//	cable srv-1/psu/1 <- pdu-a/outlet/1           A <- B: B feeds A; also "carries", "contains", "cools" in the place of "<-"
+//	cable srv-1/psu/1 <- pdu-a/outlet/1           A <- B: B feeds A; also "carries", "contains", "cools", "neighbour" in the place of "<-"
 //	group ID kind psu members A, B needed 1 designed 2 carries C
 //	service payments tier 0 needs 2 of srv-1, srv-2, srv-3
 //	claim srv-1 psu full needed 1 designed 2 of psu/1, psu/2 carries volume/1
 //	link srv-1 controller/1 carries drive/1       what a device says of its inside
 //	target srv-1@ipmi                             one more way to a device; poll srv-1@ipmi: ... is its word
+//	hostname sw-1 core1.example.net               what a device calls itself
 //	serial srv-1 ABC123 | uuid srv-1 UUID         what a target says that the machine is
 //	work ID from +30h to +32h lead 24h "note"     work is announced
 //	start [offline]                               the engine starts; offline it judges the model alone
@@ -23,6 +24,7 @@
 //	expect service NAME state [spares N] [power N] ...
 //	expect finding KEY [severity] [pages|quiet] [under KEY] ["words" ...]
 //	expect no finding KEY
+//	expect neighbours A B, C D                    exactly these ports hear each other
 //	expect pages KEY, KEY | nothing               exactly these tell a person
 //	expect asked A, B | nothing                   exactly these devices were asked for since the last poll or time step
 //	gate A, B [strict]: 0 ["words" ...]
@@ -39,5 +41,5 @@
 //	overcuts web: feed-a; feed-b + srv-1/psu/1                failures that the structure survives and the load does not
 //
 // A part's words: ok, impaired, failed, absent, unknown, gone (no longer listed), and no-input, predicted, standby,
-// rebuilding, on-battery, bypass; "rated 750W", "draws 400W", "serial S", "enclosure S", "log WORD"; a text in quotes is the device's own reason.
+// rebuilding, on-battery, bypass; "rated 750W", "draws 400W", "serial S", "enclosure S", "log WORD", "hears NAME", "at PORT"; a text in quotes is the device's own reason.
 package scenario

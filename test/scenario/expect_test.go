@@ -18,6 +18,8 @@ func (w *world) expect(s string) error {
 		return w.expectGroup(rest)
 	case "service":
 		return w.expectService(rest)
+	case "neighbours":
+		return w.expectNeighbours(rest)
 	case "finding":
 		return w.expectFinding(rest)
 	case "no":
@@ -284,4 +286,15 @@ func (w *world) simulate(s string) error {
 		errs = append(errs, check(string(d), f, show(after.By[d].Spares)))
 	}
 	return firstError(errs...)
+}
+
+func (w *world) expectNeighbours(s string) error {
+	var got []string
+	for _, l := range w.report.Neighbours {
+		got = append(got, fmt.Sprintf("%s %s", l.From, l.To))
+	}
+	if want := list(s); !slices.Equal(got, want) {
+		return fmt.Errorf("these hear each other: %s", strings.Join(got, ", "))
+	}
+	return nil
 }

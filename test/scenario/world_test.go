@@ -46,7 +46,7 @@ func (w *world) do(step string) error {
 	}
 	steps := map[string]func(string) error{
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
-		"power": w.power, "serial": w.serial, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
+		"power": w.power, "serial": w.serial, "hostname": w.hostname, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
 		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget, "target": w.target, "uuid": w.uuid,
 		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts,
 	}
@@ -145,7 +145,7 @@ func (w *world) mainKind(device string) component.Kind {
 }
 
 func (w *world) cable(s string) error {
-	for word, kind := range map[string]component.LinkKind{" <- ": component.Feeds, " carries ": component.Carries, " contains ": component.Contains, " cools ": component.Cools} {
+	for word, kind := range map[string]component.LinkKind{" <- ": component.Feeds, " carries ": component.Carries, " contains ": component.Contains, " cools ": component.Cools, " neighbour ": component.Neighbour} {
 		a, b, ok := strings.Cut(s, word)
 		if !ok {
 			continue
@@ -276,6 +276,12 @@ func (w *world) link(s string) error {
 func (w *world) power(s string) error {
 	name, how, _ := strings.Cut(s, " ")
 	w.devices[name].Device.Powered = how
+	return nil
+}
+
+func (w *world) hostname(s string) error {
+	name, hostname, _ := strings.Cut(s, " ")
+	w.devices[name].Device.Hostname = hostname
 	return nil
 }
 
@@ -483,9 +489,10 @@ func describe(c *component.Component, words []string) error {
 		case "on-battery":
 			c.Condition, c.Predicted = component.Impaired, true
 			c.Attributes[component.OnBattery] = "true"
-		case "serial", "enclosure", "log":
+		case "serial", "enclosure", "log", "hears", "at":
 			i++
-			key := map[string]string{"serial": component.Serial, "enclosure": component.EnclosureSerial, "log": component.EventLog}[words[i-1]]
+			key := map[string]string{"serial": component.Serial, "enclosure": component.EnclosureSerial, "log": component.EventLog,
+				"hears": component.NeighbourName, "at": component.NeighbourPort}[words[i-1]]
 			c.Attributes[key] = words[i]
 		case "bypass":
 			c.Condition = component.Impaired
