@@ -201,7 +201,7 @@ func (e *Engine) lay(g *topology.Graph) {
 		supports: make([]int32, n), passing: make([]bool, n),
 		best: redundancy.NewLive(s), worst: redundancy.NewLive(s), predicted: redundancy.NewLive(s),
 		solver: redundancy.NewSolver(s), topOf: make([]int32, n),
-		doubts: newTaint(n), omens: newTaint(n), quick: quick{faults: newTaint(n)}, seen: make([]uint32, n), laying: true,
+		doubts: newTaint(n), omens: newTaint(n), quick: quick{faults: newTaint(n), judged: true}, seen: make([]uint32, n), laying: true,
 	}
 	for _, h := range g.Holds() {
 		e.hold[h] = true

@@ -58,6 +58,7 @@ const unverifiedShown = 64
 func (e *Engine) judgeDirty() {
 	if len(e.dirty) > 0 {
 		e.reported = false
+		e.quick.judged = true
 	}
 	for _, i := range e.dirty {
 		t := &e.tops[i]

@@ -16,6 +16,8 @@ type quick struct {
 	// that changed since they were found.
 	singles *redundancy.Singles
 	flipped []redundancy.Node
+	// judged: some group or service was, since the last report.
+	judged bool
 }
 
 // mostFlipped is how many changes wait to be told to singles; beyond that it's quicker to begin anew.

@@ -545,10 +545,11 @@ func (e *Engine) Report() *Report {
 	if e.stale {
 		r.Waiting++ // for the structure to be compiled
 	}
-	if e.report != nil && e.reported {
+	if e.report != nil && (e.reported || !e.quick.judged) {
 		r.Groups, r.Services = e.report.Groups, e.report.Services
 	} else {
 		r.Groups, r.Services = slices.Clone(e.groups), slices.Clone(e.services)
+		e.quick.judged = false
 	}
 	if r.Groups == nil {
 		r.Groups = []Group{}
