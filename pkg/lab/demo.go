@@ -43,6 +43,12 @@ topology:
   feeds:
     - {id: feed-a, fed_by: ups-a, breaker: {amps: 63, volts: 230, phases: 1}}
     - {id: feed-b, fed_by: ups-b, breaker: {amps: 63, volts: 230, phases: 1}}
+  # Two upstreams, each by a circuit of its own, and both circuits through one conduit.
+  conduits: [conduit-east]
+  circuits: [{id: "circuit-[1,2]", through: conduit-east}]
+  upstreams: [{id: as64500, carried_by: circuit-1}, {id: as64501, carried_by: circuit-2}]
+  groups:
+    - {id: transit, kind: upstream, members: [as64500, as64501], needed: 1, designed: 2}
   cables:
     - "ups-[a,b]/inlet/1 <- utility-[a,b]"
     - "pdu-[r12,r13]-a/inlet/1 <- feed-a"
@@ -58,6 +64,7 @@ services:
   - {name: payments, tier: 0, needs: {at_least: 2, of: [srv-101, srv-102, srv-103]}, rto: 15m}
   - {name: search, tier: 1, needs: {at_least: 1, of: [srv-105, srv-111]}}
   - {name: wiki, tier: 2, needs: srv-106}
+  - {name: internet, tier: 1, needs: transit}
 `)
 	return b.String()
 }

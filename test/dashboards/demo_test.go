@@ -272,7 +272,7 @@ var fires = []string{"SparewatchServiceWithoutSpare", "SparewatchRedundancyLost"
 // quiet are alerts that nothing in the demo may raise.
 var quiet = []string{
 	"SparewatchDown", "SparewatchNotJudging", "SparewatchNotificationsStuck", "SparewatchConfigNotLoaded", "SparewatchExportBehind",
-	"SparewatchExportLoss", "SparewatchCertificateChanged", "SparewatchModelMistake", "SparewatchTargetSilent", "SparewatchTargetsUnreachable",
+	"SparewatchExportLoss", "SparewatchCertificateChanged", "SparewatchModelMistake", "SparewatchPlannedWork",
 }
 
 func (s *site) alerts(t *testing.T) {
