@@ -27,19 +27,19 @@ func TestReloadBySignal(t *testing.T) {
 	d.write("daemon.yaml", fmt.Sprintf("web: {listen: %q}\nstate: {dir: %q}\n", d.listen, filepath.Join(t.TempDir(), "state")))
 	d.start()
 	defer d.kill()
-	d.says(`sparewatch_service_spares{domain="overall",service="wiki"} 0`)
+	d.says(`sparewatch_service_spares{service="wiki",domain="overall"} 0`)
 	d.says("sparewatch_settled 1")
 
 	d.write("more.yaml", "services: [{name: mail, needs: nobody}]\n")
 	must(t, d.cmd.Process.Signal(syscall.SIGHUP))
 	d.says("sparewatch_config_last_load_successful 0")
-	d.says(`sparewatch_service_spares{domain="overall",service="wiki"} 0`)
+	d.says(`sparewatch_service_spares{service="wiki",domain="overall"} 0`)
 
 	d.write("more.yaml", "services: [{name: mail, needs: srv-112}]\n")
 	must(t, d.cmd.Process.Signal(syscall.SIGHUP))
 	d.says("sparewatch_config_last_load_successful 1")
-	d.says(`sparewatch_service_spares{domain="overall",service="mail"} 0`)
-	d.says(`sparewatch_service_spares{domain="overall",service="wiki"} 0`)
+	d.says(`sparewatch_service_spares{service="mail",domain="overall"} 0`)
+	d.says(`sparewatch_service_spares{service="wiki",domain="overall"} 0`)
 	d.stop()
 }
 
