@@ -10,12 +10,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
 	"github.com/sparewatch/sparewatch/collectors/redfish"
 	"github.com/sparewatch/sparewatch/collectors/snmp"
+	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/lab"
 	"github.com/sparewatch/sparewatch/pkg/recording"
@@ -46,7 +48,7 @@ func poll(t *testing.T, r *lab.Replaying) *snapshot.Snapshot {
 	t.Helper()
 	var c collectors.Collector = redfish.Collector{}
 	if r.SNMP != nil {
-		profiles, err := snmp.Builtin()
+		profiles, err := builtin()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,6 +87,9 @@ func facts(s *snapshot.Snapshot, models bool) []string {
 	slices.Sort(out)
 	return out
 }
+
+// builtin are the profiles, loaded once.
+var builtin = sync.OnceValues(func() (*mibs.Set, error) { return snmp.Builtin() })
 
 // A captured device, replayed, says what the device itself says.
 func TestCapturedDeviceSaysTheSame(t *testing.T) {
@@ -292,7 +297,7 @@ func TestCaptureByVersion3(t *testing.T) {
 	if err != nil || sum.Items != 4 || strings.Contains(out.String(), "wilhelmina") {
 		t.Errorf("%+v %v\n%s", sum, err, out.String())
 	}
-	profiles, err := snmp.Builtin()
+	profiles, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,16 +3,22 @@ package capture
 import (
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
+// profiles are those that come with the program, loaded once.
+var profiles = sync.OnceValues(func() (*mibs.Set, error) {
+	return mibs.Load(nil, mibs.Source{Name: "mibs/profiles", FS: mibs.Embedded()})
+})
+
 // teach tells the scrubber what the profiles know of vendors' columns: which hold a model, a version or a state in words,
 // and must stay, and which hold a serial number or the machine's name.
 func teach(s *recording.Scrubber) error {
-	set, err := mibs.Load(nil, mibs.Source{Name: "mibs/profiles", FS: mibs.Embedded()})
+	set, err := profiles()
 	if err != nil {
 		return fmt.Errorf("load profiles: %w", err)
 	}
