@@ -29,6 +29,14 @@ func bitSet(v Value, n int) bool {
 	return n/8 < len(octets) && octets[n/8]>>(7-n%8)&1 == 1
 }
 
+// bitOctets are the octets of BITS, also where an agent sends them printed. One word alone is taken as it stands.
+func bitOctets(octets string) string {
+	if words := strings.TrimSpace(octets); strings.Contains(words, " ") && bitsText.MatchString(words) {
+		return printedOctets(words)
+	}
+	return octets
+}
+
 // printedOctets are the octets of printed BITS. A position has one digit less than an octet, or isn't there.
 func printedOctets(words string) string {
 	var octets []byte

@@ -24,6 +24,9 @@ func TestMadeDevices(t *testing.T) {
 			"port/5 absent stoppedByIntent", "port/lag/bond1 ok", "port/lag/bond2 ok", "port/lag/bond3 absent stoppedByIntent",
 			"port-bond1 needs 1 of port/1 port/2 carries port/lag/bond1", "port-bond2 needs 1 of port/3 port/4 carries port/lag/bond2",
 		},
+		"optics-junos.snmprec":  {"port/xe-0/0/1 impaired+predicted jnxDomCurrentWarnings: rxLaserPowerLowWarning (@)", "port/xe-0/0/3 impaired+predicted jnxDomCurrentAlarms: rxLaserPowerLowAlarm ()"},
+		"optics-cisco.snmprec":  {"port/Ethernet1/26 impaired+predicted Ethernet1/26 Lane 1 Transceiver Receive Power Sensor reads -11000, below its threshold -10700", "port/TenGigabitEthernet0/0/10 impaired+predicted subslot 0/0 transceiver 10 Rx Power Sensor reads 600, above its threshold 499"},
+		"optics-arista.snmprec": {"port/2 impaired+predicted DOM RX Power Sensor for Ethernet2 reads 900, below its threshold 1000"},
 		"first-hop.snmprec": {
 			"router/hsrp-3.10 ok", "router/hsrp-3.10-active ok", "router/hsrp-3.10-standby ok+standby cHsrpGrpStandbyRouter is 10.0.0.3",
 			"router/hsrp-3.11-standby failed noStandbyRouter", "router/hsrp-5.1 failed cHsrpGrpStandbyState is initial(1)",
@@ -46,6 +49,9 @@ func TestMadeDevices(t *testing.T) {
 				if c.Standby {
 					state += "+standby"
 				}
+				if c.Predicted {
+					state += "+predicted"
+				}
 				got = append(got, strings.TrimSpace(fmt.Sprintf("%s/%s %s %s", c.Kind, c.ID.Local(), state, c.Why)))
 			}
 			for _, c := range tried.Parsed.Claims {
@@ -54,6 +60,9 @@ func TestMadeDevices(t *testing.T) {
 					members = append(members, strings.TrimPrefix(string(m), "d/"))
 				}
 				got = append(got, fmt.Sprintf("%s needs %d of %s carries %s", c.Group.Local(), c.Needed, strings.Join(members, " "), strings.TrimPrefix(string(c.Carries), "d/")))
+			}
+			if n := strings.Count(strings.Join(got, "\n"), "+predicted"); strings.HasPrefix(file, "optics") && n != len(want) {
+				t.Errorf("%d ports are said to fail, want %d:\n%s", n, len(want), strings.Join(got, "\n"))
 			}
 			for _, w := range want {
 				if !slices.Contains(got, w) {

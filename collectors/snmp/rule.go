@@ -116,7 +116,7 @@ func (e *reading) leaf(rule *mibs.Rule, r *row) verdict {
 			return e.bits(rule, rule.Masks, masksOf(uint64(f), rule.Masks, rule.Ignored), v, r)
 		}
 	case rule.Bits != nil:
-		return e.bits(rule, rule.Bits, positions(bitString(v.Text), 0, rule.Ignored), v, r)
+		return e.bits(rule, rule.Bits, positions(bitString(bitOctets(v.Text)), 0, rule.Ignored), v, r)
 	case rule.Chars != nil:
 		return e.bits(rule, rule.Chars, positions(v.Words(), 1, rule.Ignored), v, r)
 	case rule.Is != nil:
