@@ -47,7 +47,9 @@ func (c *cabling) resume(e *Engine, f finding.Finding) {
 	if len(f.Causes) > 2 {
 		w.actual = f.Causes[2].ID
 	}
-	still := slices.ContainsFunc(e.model.Links, func(l topology.Link) bool { return l.To == w.supply && l.From == w.declared && l.Kind != component.Neighbour })
+	still := slices.ContainsFunc(e.model.Links, func(l topology.Link) bool {
+		return l.To == w.supply && l.From == w.declared && l.Kind != component.Neighbour
+	})
 	if still {
 		c.wrong[w.supply] = w
 		e.stale = true
