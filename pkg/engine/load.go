@@ -14,6 +14,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/redundancy"
 	"github.com/sparewatch/sparewatch/pkg/state"
 	"github.com/sparewatch/sparewatch/pkg/topology"
+	"github.com/sparewatch/sparewatch/pkg/traffic"
 )
 
 // What is assumed where nothing was measured, said or declared.
@@ -36,7 +37,8 @@ type load struct {
 	peaks    map[string]*peaks            // by source, or node and phase
 	shares   map[component.ID]float64     // by tap: its part while all taps of its source worked
 	learned  map[string][]state.LoadPeak  // to be remembered
-	counters map[string]*octetCounter     // of traffic
+	counters map[string]*traffic.Counter  // of traffic
+	seen     map[string]*seen             // traffic, by source
 	facts    map[component.ID]declaredFor // declared components by canonical id
 	rank     []int32                      // by node: providers before dependants
 	report   Loads
@@ -65,7 +67,7 @@ type source struct {
 type declaredFor struct{ *topology.Component }
 
 func (l *load) init() {
-	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*octetCounter{}}
+	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*traffic.Counter{}, seen: map[string]*seen{}}
 }
 
 // settleLoad brings the flows up to date, and says what every single failure would do to them.
@@ -492,14 +494,16 @@ func (e *Engine) measure(f *flows, traffic bool) {
 	none := capacity.Draw{VA: math.NaN(), W: math.NaN()}
 	for i := range f.sources {
 		s := &f.sources[i]
+		if traffic {
+			draws[i] = e.trafficDraws(s)
+		}
 		for _, n := range s.taps {
 			list[i].Taps = append(list[i].Taps, capacity.Tap{Node: n, Share: -1})
-			d := none
 			if traffic {
-				if bits, ok := e.rateBelow(n); ok {
-					d = capacity.Draw{VA: bits, Told: true}
-				}
-			} else if isSupply(e.graph.ID(n).Kind()) {
+				continue
+			}
+			d := none
+			if isSupply(e.graph.ID(n).Kind()) {
 				d = e.supplyDraw(n)
 			}
 			draws[i] = append(draws[i], d)
@@ -779,7 +783,10 @@ func (e *Engine) sourceLoad(s *source, taps []capacity.Tap, draws []capacity.Dra
 	if traffic {
 		key += " bit/s"
 	}
-	if known > 0 && sum > 0 {
+	switch {
+	case known > 0 && traffic:
+		e.noteTraffic(key, s)
+	case known > 0 && sum > 0:
 		e.note(key, sum, watts)
 	}
 	if top := e.peak(key); top.VA > 0 {

@@ -1,16 +1,20 @@
 package engine
 
 import (
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/capacity"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/redundancy"
+	"github.com/sparewatch/sparewatch/pkg/state"
+	"github.com/sparewatch/sparewatch/pkg/traffic"
 )
 
-// Readings that tell the traffic of a port, session, circuit or upstream; the greater of both directions counts. Rates are
-// in bit/s. Counters are of octets, and tell a rate from their second reading on.
+// Readings that tell the traffic of a port, session, circuit or upstream. Rates are in bit/s. Counters are of octets, and tell a
+// rate from their second reading on; the names of those of 32 bits end in "_32".
 const (
 	ReceiveRate    = "receive_rate"
 	TransmitRate   = "transmit_rate"
@@ -18,25 +22,26 @@ const (
 	TransmitOctets = "transmit_octets"
 )
 
-// octetCounter is what a counter of octets said last, and the rate that it told then.
-type octetCounter struct {
-	octets float64
-	at     time.Time
-	bits   float64
-	known  bool
-}
+// CountersSince on a port is the device's mark of when its counters began: ifCounterDiscontinuityTime.
+const CountersSince = "counters_since"
 
-// count makes a rate of a counter. One that went back, or that was not read for long, begins anew.
-func (c *octetCounter) count(octets float64, at time.Time) (bits float64, known bool) {
-	const longest = time.Hour
-	between := at.Sub(c.at)
-	switch {
-	case c.at.IsZero() || octets < c.octets || between > longest:
-		*c = octetCounter{octets: octets, at: at}
-	case between > 0:
-		*c = octetCounter{octets: octets, at: at, bits: 8 * (octets - c.octets) / between.Seconds(), known: true}
-	}
-	return c.bits, c.known
+// narrow ends the names of counters of 32 bits.
+const narrow = "_32"
+
+// direction of traffic, from where it is read.
+type direction int
+
+const (
+	received direction = iota
+	sent
+	directions
+)
+
+// seen are the rates that a source of traffic had of late, by direction.
+type seen struct {
+	windows [directions]traffic.Window
+	before  float64 // what was known of this part of the window before a restart
+	part    time.Time
 }
 
 // layTraffic makes the network of traffic: what is of the network and stands in for another there shares the traffic of
@@ -118,38 +123,134 @@ func (e *Engine) meterBelow(n redundancy.Node) redundancy.Node {
 }
 
 func isTraffic(name string) bool {
-	return name == ReceiveRate || name == TransmitRate || name == ReceiveOctets || name == TransmitOctets
+	_, _, _, ok := trafficOf(name)
+	return ok
 }
 
-// rateBelow is the traffic of a node in bit/s, the greater of both directions, as what tells it says.
-func (e *Engine) rateBelow(n redundancy.Node) (float64, bool) {
+// trafficOf is what a reading tells of traffic: a rate, or a counter of so many bits.
+func trafficOf(name string) (d direction, counter bool, bits int, ok bool) {
+	bits = 64
+	if short, is := strings.CutSuffix(name, narrow); is {
+		name, bits = short, 32
+	}
+	switch name {
+	case ReceiveRate, ReceiveOctets:
+		d = received
+	case TransmitRate, TransmitOctets:
+		d = sent
+	default:
+		return 0, false, 0, false
+	}
+	return d, name == ReceiveOctets || name == TransmitOctets, bits, true
+}
+
+// ratesBelow is the traffic of a node in bit/s, by direction, as what tells it says. One that isn't known is NaN.
+func (e *Engine) ratesBelow(n redundancy.Node) (rates [directions]float64) {
+	rates = [directions]float64{math.NaN(), math.NaN()}
 	n = e.meterBelow(n)
 	if n < 0 {
-		return 0, false
+		return rates
 	}
 	p := e.part(n)
 	if p.Silent || p.Kept {
-		return 0, false
+		return rates
 	}
-	most, ok := 0.0, false
 	for _, r := range p.Readings {
-		if !r.Value.Known() || float64(r.Value) < 0 {
+		d, counter, bits, ok := trafficOf(r.Name)
+		if !ok || !r.Value.Known() || float64(r.Value) < 0 {
 			continue
 		}
-		switch r.Name {
-		case ReceiveRate, TransmitRate:
-			most, ok = max(most, float64(r.Value)), true
-		case ReceiveOctets, TransmitOctets:
+		rate, known := float64(r.Value), true
+		if counter {
 			key := string(p.ID) + " " + r.Name
 			c := e.load.counters[key]
 			if c == nil {
-				c = &octetCounter{}
+				c = &traffic.Counter{}
 				e.load.counters[key] = c
 			}
-			if bits, known := c.count(float64(r.Value), p.At); known {
-				most, ok = max(most, bits), true
-			}
+			rate, known = c.Read(traffic.Reading{Octets: rate, At: p.At, Since: p.Attributes[CountersSince], Bits: bits, Speed: e.ratingOf(n).Bits})
+		}
+		if known && !(rates[d] >= rate) {
+			rates[d] = rate
 		}
 	}
-	return most, ok
+	return rates
+}
+
+// trafficDraws are the rates of a source's taps in the direction in which more is carried, for it is the one that has to fit,
+// and brings the source's window up to date.
+func (e *Engine) trafficDraws(s *source) []capacity.Draw {
+	var draws [directions][]capacity.Draw
+	w := e.load.seen[string(s.id)]
+	if w == nil {
+		w = &seen{}
+		e.load.seen[string(s.id)] = w
+	}
+	keep := min(int(e.bucket()/traffic.Slot), 7*traffic.Day)
+	top, most := received, -1.0
+	for d := range directions {
+		sum, known, metered := 0.0, 0, 0
+		for _, n := range s.taps {
+			rate := e.ratesBelow(n)[d]
+			if e.meterBelow(n) >= 0 {
+				metered++
+			}
+			draws[d] = append(draws[d], capacity.Draw{VA: rate, Told: !math.IsNaN(rate)})
+			if !math.IsNaN(rate) {
+				sum += rate
+				known++
+			}
+		}
+		w.windows[d].Keep = keep
+		if known > 0 && known == metered { // those that nobody meters are taken to do as the others; who is silent is waited for
+			w.windows[d].Add(sum*float64(len(s.taps))/float64(known), e.now)
+		}
+		if bits, ok := w.windows[d].Percentile(trafficPart); ok && known > 0 && bits > most {
+			top, most = d, bits
+		}
+	}
+	return draws[top]
+}
+
+// trafficPart is the percentile that links are planned by.
+const trafficPart = 0.95
+
+// noteTraffic keeps the 95th percentile of the last part of the window (a day of a week). It is no peak: it falls again when the day has
+// more of less. Before the first slot is over the last rate stands for it.
+func (e *Engine) noteTraffic(key string, s *source) {
+	w := e.load.seen[string(s.id)]
+	bits, whole := 0.0, false
+	for d := range w.windows {
+		if v, ok := w.windows[d].Percentile(trafficPart); ok {
+			bits, whole = max(bits, v), whole || w.windows[d].Whole()
+		}
+	}
+	p := e.load.peaks[key]
+	if p == nil {
+		p = &peaks{}
+		e.load.peaks[key] = p
+	}
+	if bits == 0 || !whole && len(p.list) > 0 && w.part.IsZero() {
+		return
+	}
+	part := e.now.Truncate(e.bucket())
+	last := len(p.list) - 1
+	same := last >= 0 && !p.list[last].Since.Before(part)
+	if w.part.IsZero() && same {
+		w.before = p.list[last].VA
+	} else if !w.part.Equal(part) {
+		w.before = 0
+	}
+	w.part = part
+	bits = max(bits, w.before)
+	switch {
+	case same && bits <= alikeLoad*p.list[last].VA && p.list[last].VA <= alikeLoad*bits:
+		return
+	case same:
+		p.list[last].VA = bits
+	default:
+		p.list = append(p.list, state.LoadPeak{Since: part, VA: bits})
+	}
+	p.forget(e.now.Add(-e.opt.Capacity.Window))
+	e.load.learned[key] = slices.Clone(p.list)
 }
