@@ -153,7 +153,7 @@ c.yaml:5: nothing is called "nobody"; declare it under devices, or under topolog
 	{devs + "topology: {cables: [s1/psu/1 -> pdu/outlet/1]}\n", `c.yaml:2: "s1/psu/1 -> pdu/outlet/1" points the wrong way; write "DEPENDANT <- PROVIDER", as "srv-101/psu/1 <- pdu-a/outlet/1"`},
 	{devs + "topology: {cables: [s1/psu/1]}\n", `c.yaml:2: "s1/psu/1" is no cable; write "DEPENDANT <- PROVIDER", as "srv-101/psu/1 <- pdu-a/outlet/1"`},
 	{devs + "topology: {cables: ['s[1-3]/psu/1 <- pdu/outlet/[1-2]']}\n", `c.yaml:2: "pdu/outlet/[1-2]" stands for 2 names, but there are 3 dependants left of it; make the two ranges equally long`},
-	{devs + "topology: {cables: ['s1/psu/1 <- pdu/outlet/[1-12]']}\n", `c.yaml:2: "pdu/outlet/[1-12]" stands for 12 names, but there are 1 dependant left of it; make the two ranges equally long`},
+	{devs + "topology: {cables: ['s1/psu/1 <- pdu/outlet/[1-12]']}\n", `c.yaml:2: "pdu/outlet/[1-12]" stands for 12 names, but there is 1 dependant left of it; make the two ranges equally long`},
 	{devs + "topology: {cables: ['s1/psu/1, s2/psu/1 <- pdu/outlet/1']}\n", `c.yaml:2: "s1/psu/1, s2/psu/1 <- pdu/outlet/1" has several dependants; write a cable for each, or a range`},
 	{devs + "topology: {cables: ['s1/psu/1 <- pdu/outlet/1, ']}\n", `c.yaml:2: "pdu/outlet/1," has an empty place between its commas; write NAME, or NAME, NAME`},
 	{devs + "topology: {cables: ['s1/psu/1 <- pdu/outlet/1, pdu/outlet/1']}\n", `c.yaml:2: "pdu/outlet/1" is named twice for "s1/psu/1"; take one of them out`},

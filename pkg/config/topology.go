@@ -196,7 +196,11 @@ func (l *loader) zip(t located, n int, of string) []string {
 	case len(out) == 1:
 		return slices.Repeat(out, n)
 	}
-	l.wrong(t.at, "make the two ranges equally long", "%q stands for %d names, but there are %s", t.text, len(out), of)
+	verb := "are"
+	if n == 1 {
+		verb = "is"
+	}
+	l.wrong(t.at, "make the two ranges equally long", "%q stands for %d names, but there %s %s", t.text, len(out), verb, of)
 	return nil
 }
 
