@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"sync"
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
@@ -62,7 +61,6 @@ type client struct {
 	hub    *Hub
 	api    API
 	cancel context.CancelFunc
-	done   sync.WaitGroup
 }
 
 // openClients starts a client for each API that has none, and ends those that are no longer configured. The caller
@@ -141,7 +139,7 @@ func (c *client) hear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only read from
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	server := api.NewGobgpApiClient(conn)

@@ -136,7 +136,7 @@ func (s *session) ask(ctx context.Context) *snapshot.Snapshot {
 	if err != nil {
 		return s.failed(err, "", snapshot.ClassUnreachable)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only read from
 	server := api.NewGobgpApiClient(conn)
 	t := paths.New(s.options())
 	if err := readOnce(ctx, server, t, s.target.Device); err != nil {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -458,16 +457,4 @@ func (s *speaker) close(ctx context.Context) {
 		s.cancel()
 	}
 	_ = s.server.StopBgp(context.WithoutCancel(ctx), &api.StopBgpRequest{}) // it fails only where it was not started
-}
-
-// devices are those of the neighbours, sorted.
-func (s *speaker) devices() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []string
-	for _, n := range s.neighbours {
-		list = append(list, n.Device)
-	}
-	slices.Sort(list)
-	return list
 }

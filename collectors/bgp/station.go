@@ -83,7 +83,6 @@ type feed struct {
 	device  string
 	conn    net.Conn
 	began   time.Time
-	sysName string
 	ended   chan struct{}
 	// Octets that were read, and those of whole messages: between them lies the beginning of one more. Its rest has to
 	// come within patience.

@@ -417,20 +417,6 @@ func (s *speaker) bounce(addr string) {
 	}
 }
 
-// shut takes the session with a neighbour down by intent; open brings it back.
-func (s *speaker) shut(addr string) {
-	s.t.Helper()
-	switch s.kind {
-	case "frr":
-		s.must("configure terminal", fmt.Sprintf("router bgp %d", s.as), "neighbor "+addr+" shutdown")
-	case "bird":
-		i := slices.IndexFunc(s.peers, func(n neighbour) bool { return n.addr == addr })
-		s.must("disable", fmt.Sprintf("n%d", i))
-	case "gobgpd":
-		s.must("neighbor", addr, "disable")
-	}
-}
-
 // heardFrom is what the daemon has in its adj-in from a neighbour, in its own words; "" where there is nothing.
 func (s *speaker) heardFrom(addr string) string {
 	s.t.Helper()
@@ -454,18 +440,4 @@ func (s *speaker) heardFrom(addr string) string {
 		return ""
 	}
 	return out
-}
-
-// imported is how many updates and withdrawals the daemon counts from a neighbour: none may come from one that
-// announces nothing.
-func (s *speaker) imported(addr string) string {
-	s.t.Helper()
-	switch s.kind {
-	case "frr":
-		return s.must("show bgp neighbors " + addr)
-	case "bird":
-		i := slices.IndexFunc(s.peers, func(n neighbour) bool { return n.addr == addr })
-		return s.must("show", "protocols", "all", fmt.Sprintf("n%d", i))
-	}
-	return s.must("neighbor", addr)
 }

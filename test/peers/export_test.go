@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -299,7 +300,7 @@ func TestInfluxDB1(t *testing.T) {
 	_ = answer.Body.Close()
 	bad := fmt.Sprintf("sparewatch_service,service=x spares=\"text\" %d\nnonsense\n", at.UnixNano())
 	err = w.Write(t.Context(), append(body, bad...))
-	if refused, ok := err.(*export.RefusedError); !ok || refused.Points == 0 || refused.Points > 2 {
+	if refused, ok := errors.AsType[*export.RefusedError](err); !ok || refused.Points == 0 || refused.Points > 2 {
 		t.Errorf("two lines that it cannot take: %v", err)
 	}
 	said := db.get("/query", url.Values{"db": {"spares"}, "q": {`SELECT last("spares") FROM "sparewatch_service" GROUP BY "service"; SELECT "input_power_watts" FROM "sparewatch_reading"`}})

@@ -3,6 +3,7 @@ package influx_test
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -255,7 +256,7 @@ func TestOneLineThatCannotBeTakenCostsItself(t *testing.T) {
 			lines[17], lines[600] = "m bad=1", "bad"
 			s := &server{}
 			err := writer(t, s, o).Write(t.Context(), []byte(strings.Join(lines, "\n")))
-			refused, ok := err.(*export.RefusedError)
+			refused, ok := errors.AsType[*export.RefusedError](err)
 			if !ok || refused.Points != 2 || !strings.Contains(refused.Why, "unable to parse") {
 				t.Fatalf("Write: %v", err)
 			}
@@ -304,7 +305,7 @@ func TestAnErrorSaysWhatToDo(t *testing.T) {
 				t.Errorf("version %s, %d: %v, want %q", version, c.status, err, c.want)
 			}
 			var busy *export.BusyError
-			if b, ok := unwrap(err); ok {
+			if b, ok := errors.AsType[*export.BusyError](err); ok {
 				busy = b
 			}
 			if (busy != nil) != (c.wantAfter > 0) || busy != nil && busy.After != c.wantAfter {
@@ -317,20 +318,6 @@ func TestAnErrorSaysWhatToDo(t *testing.T) {
 			}
 		}
 	}
-}
-
-func unwrap(err error) (*export.BusyError, bool) {
-	for err != nil {
-		if b, ok := err.(*export.BusyError); ok {
-			return b, true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return nil, false
-		}
-		err = u.Unwrap()
-	}
-	return nil, false
 }
 
 func TestADeadServerIsAnError(t *testing.T) {

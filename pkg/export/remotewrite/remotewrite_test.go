@@ -1,6 +1,7 @@
 package remotewrite_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -184,7 +185,7 @@ func TestWriter(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%d: %v, want %q", s, err, want)
 		}
-		if _, refused := err.(*export.RefusedError); refused != (s == 400) {
+		if _, refused := errors.AsType[*export.RefusedError](err); refused != (s == 400) {
 			t.Errorf("%d: %T", s, err)
 		}
 	}
