@@ -179,3 +179,29 @@ func TestFanInOfEverything(t *testing.T) {
 		t.Errorf("SPOFs %v", got[1999])
 	}
 }
+
+// One cut set of everything, and as many as half of a thousand can be chosen: how many there are of each order takes no more
+// memory than the answer.
+func TestCountOfEverything(t *testing.T) {
+	var b Builder
+	of := make([]Node, large)
+	for i := range of {
+		of[i] = b.Add()
+	}
+	every := b.AddGate()
+	b.Require(every, 1, of...)
+	half := b.AddGate()
+	b.Require(half, 501, of[:1000]...)
+	s, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := NewSolver(s).MinCuts(Question{Top: every}).ByOrder()
+	if len(by) != large+1 || by[large].Cmp(big.NewInt(1)) != 0 || slices.ContainsFunc(by[:large], func(n *big.Int) bool { return n.Sign() != 0 }) {
+		t.Errorf("%d orders", len(by))
+	}
+	by = NewSolver(s).MinCuts(Question{Top: half}).ByOrder()
+	if want := new(big.Int).Binomial(1000, 500); len(by) != 501 || by[500].Cmp(want) != 0 {
+		t.Errorf("%d orders, the last %v, want %v", len(by), by[len(by)-1], want)
+	}
+}

@@ -60,50 +60,73 @@ func (z *zbdd) keepFamily(root zref, vars []variable) family {
 	return f
 }
 
-// polynomial is a number of sets by number of elements.
-type polynomial []*big.Int
+// polynomial is a number of sets by number of elements: n[i] have low+i of them. Polynomials share their numbers, which
+// are never written again, so that one more element costs nothing.
+type polynomial struct {
+	low int
+	n   []*big.Int
+}
+
+var noSets = new(big.Int)
 
 func (p polynomial) plus(q polynomial) polynomial {
-	if len(p) < len(q) {
+	switch {
+	case len(p.n) == 0:
+		return q
+	case len(q.n) == 0:
+		return p
+	case q.low < p.low:
 		p, q = q, p
 	}
-	sum := slices.Clone(p)
-	for i, n := range q {
-		sum[i] = new(big.Int).Add(p[i], n)
+	sum := slices.Grow(slices.Clone(p.n), max(0, q.low+len(q.n)-p.low-len(p.n)))
+	for i, n := range q.n {
+		at := q.low + i - p.low
+		for len(sum) <= at {
+			sum = append(sum, noSets)
+		}
+		if sum[at].Sign() == 0 {
+			sum[at] = n
+		} else {
+			sum[at] = new(big.Int).Add(sum[at], n)
+		}
 	}
-	return sum
+	return polynomial{p.low, sum}
 }
 
 // times drops what is beyond order.
 func (p polynomial) times(q polynomial, order int) polynomial {
-	if len(p) == 0 || len(q) == 0 {
-		return nil
+	room := order + 1 - p.low - q.low
+	if len(p.n) == 0 || len(q.n) == 0 || room <= 0 {
+		return polynomial{}
 	}
 	if p.terms() > q.terms() {
 		p, q = q, p
 	}
-	product := make(polynomial, min(len(p)+len(q)-1, order+1))
+	if len(p.n) == 1 && p.n[0].IsInt64() && p.n[0].Int64() == 1 {
+		return polynomial{p.low + q.low, q.n[:min(len(q.n), room)]}
+	}
+	product := make([]*big.Int, min(len(p.n)+len(q.n)-1, room))
 	var term big.Int
 	for i := range product {
 		product[i] = new(big.Int)
 	}
-	for i, a := range p {
+	for i, a := range p.n {
 		if a.Sign() == 0 {
 			continue
 		}
-		for j, b := range q[:min(len(q), max(0, len(product)-i))] {
+		for j, b := range q.n[:min(len(q.n), max(0, len(product)-i))] {
 			if b.Sign() != 0 {
 				product[i+j].Add(product[i+j], term.Mul(a, b))
 			}
 		}
 	}
-	return product
+	return polynomial{p.low + q.low, product}
 }
 
 // terms is the number of coefficients other than 0.
 func (p polynomial) terms() int {
 	n := 0
-	for _, a := range p {
+	for _, a := range p.n {
 		n += a.Sign()
 	}
 	return n
@@ -111,20 +134,24 @@ func (p polynomial) terms() int {
 
 // shift is p times q where q is one set of one element.
 func (p polynomial) shift(order int) polynomial {
-	if len(p) == 0 {
-		return nil
+	if len(p.n) == 0 {
+		return polynomial{}
 	}
-	shifted := make(polynomial, 1, len(p)+1)
-	shifted[0] = new(big.Int)
-	shifted = append(shifted, p...)
-	return shifted[:min(len(shifted), order+1)]
+	p.low++
+	p.n = p.n[:min(len(p.n), max(0, order+1-p.low))]
+	return p
 }
 
-// countByOrder is the number of sets with 0, 1, 2 ... elements. The work grows with nodes times orders.
-func (fs families) countByOrder() polynomial {
-	one := polynomial{big.NewInt(1)}
+// countByOrder is the number of sets with 0, 1, 2 ... elements. The work grows with nodes times the orders of their sets;
+// what no node still needs is let go of.
+func (fs families) countByOrder() []*big.Int {
+	one := polynomial{n: []*big.Int{big.NewInt(1)}}
 	units := make([]polynomial, len(fs.units))
 	for u, f := range fs.units {
+		last := make([]int, len(f.nodes)+2) // the last node that needs it
+		for i, n := range f.nodes {
+			last[n.lo], last[n.hi] = i, i
+		}
 		counts := make([]polynomial, len(f.nodes)+2)
 		counts[zunit] = one
 		for i, n := range f.nodes {
@@ -135,19 +162,31 @@ func (fs families) countByOrder() polynomial {
 				hi = hi.shift(fs.order)
 			}
 			counts[i+2] = counts[n.lo].plus(hi)
+			for _, r := range [...]zref{n.lo, n.hi} {
+				if last[r] == i {
+					counts[r] = polynomial{}
+				}
+			}
 		}
 		for _, v := range f.vars {
 			if below, is := v.unit(); is {
-				units[below] = nil // nobody else stands on it
+				units[below] = polynomial{} // nobody else stands on it
 			}
 		}
 		units[u] = counts[f.root]
 	}
-	count := units[len(units)-1]
-	for len(count) > 0 && count[len(count)-1].Sign() == 0 {
-		count = count[:len(count)-1]
+	top := units[len(units)-1]
+	for len(top.n) > 0 && top.n[len(top.n)-1].Sign() == 0 {
+		top.n = top.n[:len(top.n)-1]
 	}
-	return count
+	if len(top.n) == 0 {
+		return nil
+	}
+	count := make([]*big.Int, top.low, top.low+len(top.n))
+	for i := range count {
+		count[i] = noSets
+	}
+	return append(count, top.n...)
 }
 
 // count is the number of sets, if none is beyond the order.
