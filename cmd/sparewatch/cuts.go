@@ -51,7 +51,7 @@ func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
 			return nil, err
 		}
 		defer f.Close()
-		return app.CutsOfTree(f, c.Gate, c.Order, limit, c.Prob)
+		return reckon(ctx, func() (*engine.CutSets, error) { return app.CutsOfTree(f, c.Gate, c.Order, limit, c.Prob) })
 	case c.Service == "":
 		return nil, hinted(errors.New("no service is named"), "see sparewatch cuts --help")
 	case c.Config != "":
@@ -59,7 +59,7 @@ func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
 		if err != nil {
 			return nil, err
 		}
-		return app.CutsDesign(cfg, c.Service, c.Order, limit, time.Now())
+		return reckon(ctx, func() (*engine.CutSets, error) { return app.CutsDesign(cfg, c.Service, c.Order, limit, time.Now()) })
 	}
 	return c.client().Cuts(ctx, c.Service, c.Order, limit)
 }

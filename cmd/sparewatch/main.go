@@ -72,11 +72,32 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what doesn't heed the first
 	command.BindTo(ctx, (*context.Context)(nil))
 	if err := command.Run(); err != nil {
 		return fail(err)
 	}
 	return 0
+}
+
+// reckon waits for what looks at no context, until a signal.
+func reckon[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type answer struct {
+		is  T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		is, err := f()
+		done <- answer{is, err}
+	}()
+	select {
+	case a := <-done:
+		return a.is, a.err
+	case <-ctx.Done():
+		var no T
+		return no, errors.New("interrupted")
+	}
 }
 
 // exit is an answer that is not fine and was printed already.
