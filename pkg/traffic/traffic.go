@@ -63,7 +63,7 @@ const Day = int(24 * time.Hour / Slot)
 
 // Window keeps the means of the last slots. The zero Window is empty.
 type Window struct {
-	Keep  int // slots; 0: a day's
+	Keep  int       // slots; 0: a day's
 	means []float32 // of slots that are over
 	start time.Time // of the slot that is not over
 	last  time.Time
