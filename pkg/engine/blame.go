@@ -306,7 +306,7 @@ func (e *Engine) rootOf(n redundancy.Node, c *climb) redundancy.Node {
 		}
 		slices.Sort(next)
 		for _, p := range next {
-			if e.blame.blamed[p] || e.cells[p].belief == fails {
+			if gone := e.blame.blamed[p] || e.cells[p].belief == fails; gone && !c.isAbove(root, p) {
 				root = p
 				break
 			}
@@ -314,6 +314,25 @@ func (e *Engine) rootOf(n redundancy.Node, c *climb) redundancy.Node {
 		level = slices.DeleteFunc(next, func(p redundancy.Node) bool { return e.cells[p].belief == fails })
 	}
 	return root
+}
+
+// isAbove reports whether blame for p may climb to a provider. Ways up are not equally long: what is met later may be lower.
+func (c *climb) isAbove(provider, p redundancy.Node) bool {
+	seen, stack := map[redundancy.Node]bool{p: true}, []redundancy.Node{p}
+	for len(stack) > 0 {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for up := range c.above[at] {
+			if up == provider {
+				return true
+			}
+			if !seen[up] {
+				seen[up] = true
+				stack = append(stack, up)
+			}
+		}
+	}
+	return false
 }
 
 // inquire opens an inquiry for every input that was newly lost: the provider, and its other dependants, are to be read

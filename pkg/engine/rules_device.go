@@ -280,12 +280,27 @@ func (e *Engine) providerFindings() []stand {
 // battery is empty under its lost input, a pdu that dies with its feed. Where the provider is only blamed, what it needs
 // must be known to be gone by itself.
 func (e *Engine) under(n redundancy.Node, s stand) stand {
-	if up := e.brokenNeed(n); up >= 0 && (!e.blame.blamed[n] || e.blame.lost[up] || e.cells[up].belief == fails) {
+	if up := e.brokenNeed(n); up >= 0 && (!e.blame.blamed[n] || e.goneAbove(up)) {
 		if c := e.explain(up); c.key != "" {
 			s.f.Under, s.waits = c.key, c.waits
 		}
 	}
 	return s
+}
+
+// goneAbove reports whether a node that does not work, or one that it needs, is known to be gone by more than what hangs
+// on it.
+func (e *Engine) goneAbove(n redundancy.Node) bool {
+	for range blameLevels {
+		if n < 0 {
+			return false
+		}
+		if e.blame.blamed[n] || e.blame.lost[n] || e.cells[n].belief == fails {
+			return true
+		}
+		n = e.brokenNeed(n)
+	}
+	return false
 }
 
 // upsHolds reports whether a lost inlet belongs to a ups that runs on its battery: that is the finding then.

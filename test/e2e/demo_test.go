@@ -39,6 +39,9 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo does not say %q:\n%s", want, out)
 		}
 	}
+	if bytes.Contains(out, []byte("pdu-r12-a/pdu/1 is gone")) {
+		t.Errorf("a PDU that is gone with its feed is told of beside it:\n%s", out)
+	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
 		t.Errorf("it leaves %v behind; %v", left, err)
 	}
