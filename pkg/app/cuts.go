@@ -54,6 +54,7 @@ func CutsOfTree(r io.Reader, gate string, order, limit int, probabilities bool) 
 	}
 	name := func(n redundancy.Node) string { return model.Events[n].Name }
 	c := engine.NewCutSets(top.Name, model.Tree.MinCuts(top.Ref, order, 0), limit, name)
+	c.Hull = !model.Tree.Coherent(top.Ref)
 	if !probabilities {
 		return c, nil
 	}

@@ -18,6 +18,9 @@ type CutSets struct {
 	Whole   bool       `json:"whole"`
 	Count   *big.Int   `json:"count"`
 	ByOrder []*big.Int `json:"by_order"` // by the number of failures; order 0 is 1 only when it is down already
+	// Hull: the tree has negations, so that a repair may harm; these are the cut sets of its coherent hull, in which every
+	// negated event is taken to be able to happen.
+	Hull bool `json:"coherent_hull,omitempty"`
 	// Sets are the first of them, those of lower order first.
 	Sets [][]string `json:"sets"`
 	// Probability that it is down, where every basic event's is known; with each event's importance, most important first.

@@ -16,6 +16,9 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 			p.Line("  order %d: %s", order, n)
 		}
 	}
+	if c.Hull {
+		p.Line("  the tree has negations: these are the cut sets of its coherent hull, as if every negated event might happen")
+	}
 	if c.Probability != nil {
 		p.Line("probability %.6e", *c.Probability)
 	}
