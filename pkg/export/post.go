@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,24 @@ type Poster struct {
 	Client *http.Client
 	URL    string // no error shows more of it than the host
 	Header http.Header
+}
+
+// ParseURL reads the address of a receiver; false where it is none of http or https.
+func ParseURL(at string) (*url.URL, bool) {
+	u, err := url.Parse(at)
+	return u, err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// NewPoster returns a poster with the headers that a receiver wants and those of the protocol, which win; false where at is no
+// address.
+func NewPoster(client *http.Client, at string, header, protocol http.Header) (*Poster, bool) {
+	if _, ok := ParseURL(at); !ok {
+		return nil, false
+	}
+	h := http.Header{}
+	maps.Copy(h, header)
+	maps.Copy(h, protocol)
+	return &Poster{Client: client, URL: at, Header: h}, true
 }
 
 // Post sends one body. Its errors are those of Writer: a body that the receiver cannot take (400, 413, 422) is refused

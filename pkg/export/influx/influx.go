@@ -52,8 +52,8 @@ type Writer struct {
 
 // NewWriter checks the options; it dials nothing.
 func NewWriter(o Options) (*Writer, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, ok := export.ParseURL(o.URL)
+	if !ok {
 		return nil, errors.New("the URL of an InfluxDB is http://host:8086 or https://host:8086")
 	}
 	if (o.Bucket == "") == (o.Database == "") {

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -135,22 +134,19 @@ func (e *Encoder) send() error {
 }
 
 // Writer sends batches to one receiver.
-type Writer struct{ poster export.Poster }
+type Writer struct{ poster *export.Poster }
 
 // NewWriter checks the URL, as https://otel.example.net:4318/v1/metrics. Header holds what the receiver wants beside the
 // protocol's own.
 func NewWriter(client *http.Client, at string, header http.Header) (*Writer, error) {
-	u, err := url.Parse(at)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	p, ok := export.NewPoster(client, at, header, http.Header{
+		"Content-Encoding": {"gzip"},
+		"Content-Type":     {"application/x-protobuf"},
+	})
+	if !ok {
 		return nil, errors.New("OTLP goes to https://HOST:4318/v1/metrics")
 	}
-	h := header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	h.Set("Content-Encoding", "gzip")
-	h.Set("Content-Type", "application/x-protobuf")
-	return &Writer{export.Poster{Client: client, URL: at, Header: h}}, nil
+	return &Writer{p}, nil
 }
 
 // Write implements export.Writer.

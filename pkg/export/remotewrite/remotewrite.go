@@ -9,7 +9,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -138,23 +137,20 @@ func (e *Encoder) flush() {
 }
 
 // Writer sends batches to one receiver.
-type Writer struct{ poster export.Poster }
+type Writer struct{ poster *export.Poster }
 
 // NewWriter checks the URL, as https://prometheus.example.net/api/v1/write. Header holds what the receiver wants beside
 // the protocol's own: authorization, a tenant.
 func NewWriter(client *http.Client, at string, header http.Header) (*Writer, error) {
-	u, err := url.Parse(at)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	p, ok := export.NewPoster(client, at, header, http.Header{
+		"Content-Encoding":                  {"snappy"},
+		"Content-Type":                      {"application/x-protobuf"},
+		"X-Prometheus-Remote-Write-Version": {"0.1.0"},
+	})
+	if !ok {
 		return nil, errors.New("a remote write goes to https://HOST/PATH; Prometheus' own path is /api/v1/write")
 	}
-	h := header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	h.Set("Content-Encoding", "snappy")
-	h.Set("Content-Type", "application/x-protobuf")
-	h.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
-	return &Writer{export.Poster{Client: client, URL: at, Header: h}}, nil
+	return &Writer{p}, nil
 }
 
 // Write implements export.Writer.
