@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/gosnmp/gosnmp"
+
+	"github.com/sparewatch/sparewatch/pkg/ber"
 )
 
 // The codec of SNMPv1 and SNMPv2c messages as a manager needs it (RFC 1157, RFC 3416; BER as RFC 3417 section 8 narrows
@@ -16,9 +18,6 @@ import (
 // arcs is an OBJECT IDENTIFIER as it stands in a message: the contents octets of its BER (X.690 section 8.19). Where it
 // came from a message it is a part of the client's buffer and holds until the next request.
 type arcs []byte
-
-// maxArcs is how many sub-identifiers an OID may have (RFC 2578 section 3.5).
-const maxArcs = 128
 
 // parseArcs reads a dotted OID, with or without a leading dot; nil where it is none.
 func parseArcs(dotted string) arcs {
@@ -40,7 +39,7 @@ func parseArcs(dotted string) arcs {
 			return nil
 		}
 		switch {
-		case n > math.MaxUint32 || count == maxArcs:
+		case n > math.MaxUint32 || count == ber.MaxArcs:
 			return nil
 		case count == 0:
 			if first = n; first > 2 {
@@ -50,25 +49,16 @@ func parseArcs(dotted string) arcs {
 			if first < 2 && n > 39 {
 				return nil
 			}
-			out = appendArc(out, first*40+n)
+			out = ber.AppendArc(out, first*40+n)
 		default:
-			out = appendArc(out, n)
+			out = ber.AppendArc(out, n)
 		}
 		n, digits, count = 0, 0, count+1
 	}
 	if count == 1 {
-		out = appendArc(out, first*40)
+		out = ber.AppendArc(out, first*40)
 	}
 	return out
-}
-
-func appendArc(b []byte, n uint64) []byte {
-	for shift := 63; shift > 0; shift -= 7 {
-		if n>>shift != 0 {
-			b = append(b, 0x80|byte(n>>shift))
-		}
-	}
-	return append(b, byte(n&0x7f))
 }
 
 // appendDotted writes sub-identifiers in decimal; with whole, the first octets hold two of them.
@@ -138,27 +128,13 @@ func arcAt(a arcs, i int) (n uint64) {
 
 var errBER = errors.New("not BER")
 
-// element takes one element off b. Tags of more than one octet and lengths of more than four are none of SNMP's.
+// element takes one element off b.
 func element(b []byte) (tag byte, body, rest []byte, err error) {
-	if len(b) < 2 || b[0]&0x1f == 0x1f {
-		return 0, nil, nil, errBER
+	tag, body, rest, ok := ber.Element(b)
+	if !ok {
+		err = errBER
 	}
-	tag, n, b := b[0], int(b[1]), b[2:]
-	if n >= 0x80 {
-		octets := n & 0x7f
-		if octets == 0 || octets > 4 || len(b) < octets {
-			return 0, nil, nil, errBER
-		}
-		n = 0
-		for _, c := range b[:octets] {
-			n = n<<8 | int(c)
-		}
-		b = b[octets:]
-	}
-	if n < 0 || n > len(b) {
-		return 0, nil, nil, errBER
-	}
-	return tag, b[:n], b[n:], nil
+	return tag, body, rest, err
 }
 
 // expect takes one element of the given tag off b.
@@ -176,33 +152,6 @@ const (
 	tagOID      = 0x06
 	tagSequence = 0x30
 )
-
-// signed reads an INTEGER of up to eight octets.
-func signed(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 8 {
-		return 0, false
-	}
-	n := int64(int8(b[0]))
-	for _, c := range b[1:] {
-		n = n<<8 | int64(c)
-	}
-	return n, true
-}
-
-// unsigned reads a counter or a gauge of up to eight octets, behind a zero that keeps it positive. Agents that leave that
-// zero out mean the same number.
-func unsigned(b []byte) (n uint64, ok bool) {
-	if len(b) == 9 && b[0] == 0 {
-		b = b[1:]
-	}
-	if len(b) == 0 || len(b) > 8 {
-		return 0, false
-	}
-	for _, c := range b {
-		n = n<<8 | uint64(c)
-	}
-	return n, true
-}
 
 // bind is one variable of an answer.
 type bind struct {
@@ -228,11 +177,11 @@ func (b bind) read(before Value) Value {
 	}
 	switch gosnmp.Asn1BER(b.tag) {
 	case gosnmp.Integer:
-		if n, ok := signed(b.body); ok {
+		if n, ok := ber.Signed(b.body); ok {
 			return IntegerValue(n)
 		}
 	case gosnmp.Counter32, gosnmp.Gauge32, gosnmp.TimeTicks, gosnmp.Counter64, gosnmp.Uinteger32:
-		if n, ok := unsigned(b.body); ok {
+		if n, ok := ber.Unsigned(b.body); ok {
 			return UnsignedValue(n)
 		}
 	case gosnmp.OctetString, gosnmp.BitString, gosnmp.NsapAddress:
@@ -241,7 +190,7 @@ func (b bind) read(before Value) Value {
 		}
 		return StringValue(string(b.body))
 	case gosnmp.ObjectIdentifier:
-		var text [maxArcs * 5]byte
+		var text [ber.MaxArcs * 5]byte
 		dotted := arcs(b.body[:min(len(b.body), len(text)/3)]).appendDotted(text[:0], true)
 		if before.Type == OID && before.Text == string(dotted) {
 			return before
@@ -272,7 +221,7 @@ func readResponse(b []byte, v gosnmp.SnmpVersion, into []bind) (r response, err 
 		return r, err
 	}
 	body, b, err := expect(tagInteger, b)
-	if n, ok := signed(body); err != nil || !ok || n != int64(v) {
+	if n, ok := ber.Signed(body); err != nil || !ok || n != int64(v) {
 		return r, errBER
 	}
 	if _, b, err = expect(tagOctets, b); err != nil { // the community
@@ -289,7 +238,7 @@ func readResponse(b []byte, v gosnmp.SnmpVersion, into []bind) (r response, err 
 		if body, b, err = expect(tagInteger, b); err != nil {
 			return r, err
 		}
-		if fields[i], ok = signed(body); !ok {
+		if fields[i], ok = ber.Signed(body); !ok {
 			return r, errBER
 		}
 	}
@@ -324,50 +273,25 @@ func readResponse(b []byte, v gosnmp.SnmpVersion, into []bind) (r response, err 
 func appendRequest(b []byte, v gosnmp.SnmpVersion, community string, pdu gosnmp.PDUType, id uint32, second, third int, oids []arcs) []byte {
 	list := 0
 	for _, o := range oids {
-		n := sizeTL(len(o)) + len(o) + 2
-		list += sizeTL(n) + n
+		n := ber.SizeTL(len(o)) + len(o) + 2
+		list += ber.SizeTL(n) + n
 	}
-	body := 6 + sizeInteger(second) + sizeInteger(third) + sizeTL(list) + list
-	whole := 3 + sizeTL(len(community)) + len(community) + sizeTL(body) + body
-	b = appendTL(b, tagSequence, whole)
+	body := 6 + sizeInteger(second) + sizeInteger(third) + ber.SizeTL(list) + list
+	whole := 3 + ber.SizeTL(len(community)) + len(community) + ber.SizeTL(body) + body
+	b = ber.AppendTL(b, tagSequence, whole)
 	b = append(b, tagInteger, 1, byte(v))
-	b = append(appendTL(b, tagOctets, len(community)), community...)
-	b = appendTL(b, byte(pdu), body)
+	b = append(ber.AppendTL(b, tagOctets, len(community)), community...)
+	b = ber.AppendTL(b, byte(pdu), body)
 	b = append(b, tagInteger, 4)
 	b = binary.BigEndian.AppendUint32(b, id&math.MaxInt32)
 	b = appendInteger(appendInteger(b, second), third)
-	b = appendTL(b, tagSequence, list)
+	b = ber.AppendTL(b, tagSequence, list)
 	for _, o := range oids {
-		b = appendTL(b, tagSequence, sizeTL(len(o))+len(o)+2)
-		b = append(appendTL(b, tagOID, len(o)), o...)
+		b = ber.AppendTL(b, tagSequence, ber.SizeTL(len(o))+len(o)+2)
+		b = append(ber.AppendTL(b, tagOID, len(o)), o...)
 		b = append(b, byte(gosnmp.Null), 0)
 	}
 	return b
-}
-
-// appendTL writes a tag and a length in the fewest octets.
-func appendTL(b []byte, tag byte, n int) []byte {
-	switch {
-	case n < 0x80:
-		return append(b, tag, byte(n))
-	case n <= 0xff:
-		return append(b, tag, 0x81, byte(n))
-	case n <= 0xffff:
-		return append(b, tag, 0x82, byte(n>>8), byte(n))
-	}
-	return append(b, tag, 0x83, byte(n>>16), byte(n>>8), byte(n))
-}
-
-func sizeTL(n int) int {
-	switch {
-	case n < 0x80:
-		return 2
-	case n <= 0xff:
-		return 3
-	case n <= 0xffff:
-		return 4
-	}
-	return 5
 }
 
 // sizeInteger and appendInteger are for small counts: at most 32,767.

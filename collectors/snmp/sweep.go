@@ -11,6 +11,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 
 	"github.com/sparewatch/sparewatch/mibs"
+	"github.com/sparewatch/sparewatch/pkg/ber"
 )
 
 // sweep is how a device that was read once is read again: by GETNEXT requests, each for as many objects as an answer
@@ -452,7 +453,7 @@ func before(oid arcs) arcs {
 		last--
 	}
 	if n := arcAt(oid, last); n > 0 {
-		return appendArc(slices.Clone(oid[:last]), n-1)
+		return ber.AppendArc(slices.Clone(oid[:last]), n-1)
 	}
 	return oid[:last:last]
 }
@@ -467,7 +468,7 @@ func appendIndex(column arcs, index string) arcs {
 			n = n*10 + uint64(index[i]-'0')
 			continue
 		}
-		out = appendArc(out, n)
+		out = ber.AppendArc(out, n)
 		n = 0
 	}
 	return out

@@ -9,6 +9,8 @@ import (
 	"unique"
 
 	"github.com/gosnmp/gosnmp"
+
+	"github.com/sparewatch/sparewatch/pkg/ber"
 )
 
 // tuning is how one agent likes to be asked; it is learned and remembered.
@@ -389,8 +391,8 @@ func (r *reader) index(a arcs) string {
 	if s, ok := r.indexes[string(a)]; ok {
 		return s
 	}
-	var b [maxArcs * 5]byte
-	s := unique.Make(string(a[:min(len(a), maxArcs)].appendDotted(b[:0], false))).Value()
+	var b [ber.MaxArcs * 5]byte
+	s := unique.Make(string(a[:min(len(a), ber.MaxArcs)].appendDotted(b[:0], false))).Value()
 	r.indexes[string(a)] = s
 	return s
 }

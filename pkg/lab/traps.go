@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/ber"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
@@ -254,14 +255,14 @@ func (d *Datacenter) sendPET(to netip.AddrPort, s news, specific uint32) {
 	record = append(record, 0, 0, 0x20, 0x20, severity, 0x20, byte(0x30+16*int(s.what)+s.n), e.entity, byte(s.n))
 	record = append(record, byte(specific)&0x0f, 0xff, 0xff, 0, 0, 0, 0, 0, 0x19, 0, 0, 0, 0, 0, 0, 0xc1)
 	body := appendOID(nil, petEnterprise)
-	body = appendTLV(body, byte(recording.IPAddress), []byte{127, 0, 0, 1})
-	body = appendSigned(body, byte(recording.Integer), 6)
-	body = appendSigned(body, byte(recording.Integer), int64(specific))
+	body = ber.AppendTLV(body, byte(recording.IPAddress), []byte{127, 0, 0, 1})
+	body = ber.AppendSigned(body, byte(recording.Integer), 6)
+	body = ber.AppendSigned(body, byte(recording.Integer), int64(specific))
 	body = appendUnsigned(body, byte(recording.TimeTicks), uint64(now.Sub(d.started)/(10*time.Millisecond)))
-	body = appendTLV(body, 0x30, appendBind(nil, recording.Object{OID: under(petEnterprise, 1), Value: recording.Value{Type: recording.OctetString, Bytes: record}}))
-	whole := appendSigned(nil, byte(recording.Integer), version1)
-	whole = appendTLV(whole, byte(recording.OctetString), []byte(d.opt.Community))
-	whole = appendTLV(nil, 0x30, append(whole, appendTLV(nil, 0xa4, body)...))
+	body = ber.AppendTLV(body, 0x30, appendBind(nil, recording.Object{OID: under(petEnterprise, 1), Value: recording.Value{Type: recording.OctetString, Bytes: record}}))
+	whole := ber.AppendSigned(nil, byte(recording.Integer), version1)
+	whole = ber.AppendTLV(whole, byte(recording.OctetString), []byte(d.opt.Community))
+	whole = ber.AppendTLV(nil, 0x30, append(whole, ber.AppendTLV(nil, 0xa4, body)...))
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
 	if err != nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/ber"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/usm"
 )
@@ -240,33 +241,33 @@ func (u *engine3) report(m *message3, user *usm.Keys, failure int) []byte {
 // seal makes the message around a PDU.
 func (u *engine3) seal(m *message3, user *usm.Keys, level byte, pdu []byte) []byte {
 	boots, seconds := u.boots, int32(u.seconds())
-	scoped := appendTLV(nil, byte(recording.OctetString), u.id)
-	scoped = appendTLV(scoped, byte(recording.OctetString), m.context)
-	scoped = appendTLV(nil, 0x30, append(scoped, pdu...))
+	scoped := ber.AppendTLV(nil, byte(recording.OctetString), u.id)
+	scoped = ber.AppendTLV(scoped, byte(recording.OctetString), m.context)
+	scoped = ber.AppendTLV(nil, 0x30, append(scoped, pdu...))
 	var digest, salt []byte
 	if level&2 != 0 {
 		salt = usm.Salt()
 		sealed, _ := user.Encrypt(boots, seconds, salt, scoped) // the salt is 8 octets, and there is something in it
-		scoped = appendTLV(nil, byte(recording.OctetString), sealed)
+		scoped = ber.AppendTLV(nil, byte(recording.OctetString), sealed)
 	}
 	if level&1 != 0 {
 		digest = make([]byte, user.DigestSize())
 	}
-	params := appendTLV(nil, byte(recording.OctetString), u.id)
-	params = appendSigned(params, byte(recording.Integer), int64(boots))
-	params = appendSigned(params, byte(recording.Integer), int64(seconds))
-	params = appendTLV(params, byte(recording.OctetString), []byte(m.user))
-	params = appendTLV(params, byte(recording.OctetString), digest)
-	behind := appendTLV(nil, byte(recording.OctetString), salt)
-	params = appendTLV(nil, 0x30, append(params, behind...))
-	head := appendSigned(nil, byte(recording.Integer), int64(m.id))
-	head = appendSigned(head, byte(recording.Integer), 65507)
-	head = appendTLV(head, byte(recording.OctetString), []byte{level})
-	head = appendSigned(head, byte(recording.Integer), 3)
-	body := append([]byte{byte(recording.Integer), 1, 3}, appendTLV(nil, 0x30, head)...)
-	body = appendTLV(body, byte(recording.OctetString), params)
+	params := ber.AppendTLV(nil, byte(recording.OctetString), u.id)
+	params = ber.AppendSigned(params, byte(recording.Integer), int64(boots))
+	params = ber.AppendSigned(params, byte(recording.Integer), int64(seconds))
+	params = ber.AppendTLV(params, byte(recording.OctetString), []byte(m.user))
+	params = ber.AppendTLV(params, byte(recording.OctetString), digest)
+	behind := ber.AppendTLV(nil, byte(recording.OctetString), salt)
+	params = ber.AppendTLV(nil, 0x30, append(params, behind...))
+	head := ber.AppendSigned(nil, byte(recording.Integer), int64(m.id))
+	head = ber.AppendSigned(head, byte(recording.Integer), 65507)
+	head = ber.AppendTLV(head, byte(recording.OctetString), []byte{level})
+	head = ber.AppendSigned(head, byte(recording.Integer), 3)
+	body := append([]byte{byte(recording.Integer), 1, 3}, ber.AppendTLV(nil, 0x30, head)...)
+	body = ber.AppendTLV(body, byte(recording.OctetString), params)
 	body = append(body, scoped...)
-	out := appendTLV(nil, 0x30, body)
+	out := ber.AppendTLV(nil, 0x30, body)
 	if level&1 != 0 {
 		at := len(out) - len(scoped) - len(behind) - len(digest)
 		copy(out[at:], user.Digest(out, at))

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/sparewatch/sparewatch/pkg/ber"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 )
 
@@ -182,16 +183,16 @@ func readCommunity(v int32, r *reader) (*community, error) {
 
 // answered is the response to an inform: its own varbinds come back (RFC 3416 section 4.2.7).
 func (p *pdu) answered() []byte {
-	body := appendInt(nil, byte(recording.Integer), int64(p.id))
-	body = appendInt(body, byte(recording.Integer), 0)
-	body = appendInt(body, byte(recording.Integer), 0)
-	body = appendTLV(body, sequence, p.binds)
-	return appendTLV(nil, response, body)
+	body := ber.AppendSigned(nil, byte(recording.Integer), int64(p.id))
+	body = ber.AppendSigned(body, byte(recording.Integer), 0)
+	body = ber.AppendSigned(body, byte(recording.Integer), 0)
+	body = ber.AppendTLV(body, sequence, p.binds)
+	return ber.AppendTLV(nil, response, body)
 }
 
 // answer is the whole datagram of the response.
 func (m *community) answer() []byte {
-	body := appendInt(nil, byte(recording.Integer), int64(m.version))
+	body := ber.AppendSigned(nil, byte(recording.Integer), int64(m.version))
 	body = appendOctets(body, m.community)
-	return appendTLV(nil, sequence, append(body, m.pdu.answered()...))
+	return ber.AppendTLV(nil, sequence, append(body, m.pdu.answered()...))
 }

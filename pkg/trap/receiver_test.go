@@ -15,6 +15,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/pkg/ber"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/secret"
 	"github.com/sparewatch/sparewatch/pkg/usm"
@@ -90,19 +91,19 @@ func trapPDU(tag byte, oid recording.OID, binds ...recording.Object) []byte {
 		bind := appendOID(nil, o.OID)
 		switch o.Type {
 		case recording.Integer:
-			bind = appendInt(bind, byte(o.Type), o.Int)
+			bind = ber.AppendSigned(bind, byte(o.Type), o.Int)
 		case recording.ObjectID:
 			bind = appendOID(bind, o.Value.OID)
 		case recording.TimeTicks:
-			bind = appendInt(bind, byte(o.Type), int64(o.Uint))
+			bind = ber.AppendSigned(bind, byte(o.Type), int64(o.Uint))
 		default:
-			bind = appendTLV(bind, byte(o.Type), o.Bytes)
+			bind = ber.AppendTLV(bind, byte(o.Type), o.Bytes)
 		}
-		list = appendTLV(list, sequence, bind)
+		list = ber.AppendTLV(list, sequence, bind)
 	}
-	body := appendInt(nil, 2, 77)
-	body = appendInt(appendInt(body, 2, 0), 2, 0)
-	return appendTLV(nil, tag, appendTLV(body, sequence, list))
+	body := ber.AppendSigned(nil, 2, 77)
+	body = ber.AppendSigned(ber.AppendSigned(body, 2, 0), 2, 0)
+	return ber.AppendTLV(nil, tag, ber.AppendTLV(body, sequence, list))
 }
 
 func appendOID(b []byte, oid recording.OID) []byte {
@@ -115,11 +116,11 @@ func appendOID(b []byte, oid recording.OID) []byte {
 		}
 		content = append(content, byte(arc&0x7f))
 	}
-	return appendTLV(b, byte(recording.ObjectID), content)
+	return ber.AppendTLV(b, byte(recording.ObjectID), content)
 }
 
 func v2c(community string, pdu []byte) []byte {
-	return appendTLV(nil, sequence, append(appendOctets(appendInt(nil, 2, 1), []byte(community)), pdu...))
+	return ber.AppendTLV(nil, sequence, append(appendOctets(ber.AppendSigned(nil, 2, 1), []byte(community)), pdu...))
 }
 
 func TestCommunities(t *testing.T) {
@@ -365,7 +366,7 @@ func FuzzTake(f *testing.F) {
 	f.Add(newSender(f, "\x80\x00\x01\x02\x05one", usm.User{Name: "open"}).trap(begin))
 	f.Add(v2c("public", trapPDU(trapV2, upsTrap)))
 	f.Add(v2c("public", trapPDU(inform, slices.Concat(petEnterprise, recording.OID{0, 356096}), recording.Object{OID: petRecord, Value: recording.Value{Type: 4, Bytes: dell()}})))
-	f.Add(v2c("public", appendTLV(nil, trapV1, append(append(appendTLV(appendOID(nil, petEnterprise), 64, []byte{1, 2, 3, 4}), appendInt(appendInt(appendInt(nil, 2, 6), 2, 356096), 67, 5)...), 0x30, 0))))
+	f.Add(v2c("public", ber.AppendTLV(nil, trapV1, append(append(ber.AppendTLV(appendOID(nil, petEnterprise), 64, []byte{1, 2, 3, 4}), ber.AppendSigned(ber.AppendSigned(ber.AppendSigned(nil, 2, 6), 2, 356096), 67, 5)...), 0x30, 0))))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		g.got = nil
 		reply := g.Take(in, someone)

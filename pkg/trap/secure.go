@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/ber"
 	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/usm"
 )
@@ -262,17 +263,17 @@ func (s *security) seconds(now time.Time) int64 { return int64(now.Sub(s.started
 
 // report tells the sender of an inform what is wrong and, on the way, who we are and what time it is.
 func (s *security) report(m *message3, o opened, now time.Time) []byte {
-	counter := appendTLV(nil, byte(recording.ObjectID), []byte{0x2b, 6, 1, 6, 3, 15, 1, 1, byte(o.stat), 0})
-	counter = appendInt(counter, byte(recording.Counter32), 1)
-	body := appendInt(nil, byte(recording.Integer), 0)
-	body = appendInt(body, byte(recording.Integer), 0)
-	body = appendInt(body, byte(recording.Integer), 0)
-	body = appendTLV(body, sequence, appendTLV(nil, sequence, counter))
+	counter := ber.AppendTLV(nil, byte(recording.ObjectID), []byte{0x2b, 6, 1, 6, 3, 15, 1, 1, byte(o.stat), 0})
+	counter = ber.AppendSigned(counter, byte(recording.Counter32), 1)
+	body := ber.AppendSigned(nil, byte(recording.Integer), 0)
+	body = ber.AppendSigned(body, byte(recording.Integer), 0)
+	body = ber.AppendSigned(body, byte(recording.Integer), 0)
+	body = ber.AppendTLV(body, sequence, ber.AppendTLV(nil, sequence, counter))
 	level := byte(0)
 	if o.stat == statNotInTime {
 		level = o.level
 	}
-	return s.seal(m, o, level, appendTLV(nil, report, body), now)
+	return s.seal(m, o, level, ber.AppendTLV(nil, report, body), now)
 }
 
 // answer is the response to an inform.
@@ -289,7 +290,7 @@ func (s *security) seal(m *message3, o opened, level byte, pdu []byte, now time.
 	}
 	scoped := appendOctets(nil, context)
 	scoped = appendOctets(scoped, o.name)
-	scoped = appendTLV(nil, sequence, append(scoped, pdu...))
+	scoped = ber.AppendTLV(nil, sequence, append(scoped, pdu...))
 	var digest, salt []byte
 	if level&usm.Encrypted != 0 {
 		salt = usm.Salt()
@@ -300,21 +301,21 @@ func (s *security) seal(m *message3, o opened, level byte, pdu []byte, now time.
 		digest = make([]byte, o.keys.DigestSize())
 	}
 	params := appendOctets(nil, s.engine)
-	params = appendInt(params, byte(recording.Integer), int64(s.boots))
-	params = appendInt(params, byte(recording.Integer), int64(seconds))
+	params = ber.AppendSigned(params, byte(recording.Integer), int64(s.boots))
+	params = ber.AppendSigned(params, byte(recording.Integer), int64(seconds))
 	params = appendOctets(params, m.user)
 	params = appendOctets(params, digest)
 	behind := appendOctets(nil, salt)
-	params = appendTLV(nil, sequence, append(params, behind...))
-	head := appendInt(nil, byte(recording.Integer), int64(m.id))
-	head = appendInt(head, byte(recording.Integer), largest)
+	params = ber.AppendTLV(nil, sequence, append(params, behind...))
+	head := ber.AppendSigned(nil, byte(recording.Integer), int64(m.id))
+	head = ber.AppendSigned(head, byte(recording.Integer), largest)
 	head = appendOctets(head, []byte{level})
-	head = appendInt(head, byte(recording.Integer), 3)
-	body := appendInt(nil, byte(recording.Integer), 3)
-	body = appendTLV(body, sequence, head)
+	head = ber.AppendSigned(head, byte(recording.Integer), 3)
+	body := ber.AppendSigned(nil, byte(recording.Integer), 3)
+	body = ber.AppendTLV(body, sequence, head)
 	body = appendOctets(body, params)
 	body = append(body, scoped...)
-	out := appendTLV(nil, sequence, body)
+	out := ber.AppendTLV(nil, sequence, body)
 	if level&usm.Authenticated != 0 {
 		at := len(out) - len(scoped) - len(behind) - len(digest)
 		copy(out[at:], o.keys.Digest(out, at))
