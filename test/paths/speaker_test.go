@@ -140,24 +140,29 @@ func TestFullTableSpeaker(t *testing.T) {
 	t.Logf("speaker: %.1f bytes of heap a path, %.1f of them in our own tables (limit 100), the rest gobgp's", used, own)
 	runtime.KeepAlive(from1)
 
-	b.update(nlri(watched), nil, nil)
-	lost := func() bool {
+	ways := func(c component.Condition) (n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		if sn := last["bgp"]; sn != nil {
-			for _, c := range sn.Components {
-				if c.Kind == component.Path && c.Condition == component.Failed {
-					return true
+			for _, p := range sn.Components {
+				if p.Kind == component.Path && p.Condition == c {
+					n++
 				}
 			}
 		}
-		return false
+		return n
 	}
+	for start = time.Now(); ways(component.OK) < 2; time.Sleep(time.Millisecond) { // what was never there cannot be lost
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("%d of the two ways were told of", ways(component.OK))
+		}
+	}
+	b.update(nlri(watched), nil, nil)
 	start = time.Now()
 	if _, err := two.Write(b.updates()); err != nil {
 		t.Fatal(err)
 	}
-	for !lost() {
+	for ways(component.Failed) == 0 {
 		if time.Since(start) > 30*time.Second {
 			t.Fatal("the withdrawal was not told of")
 		}
