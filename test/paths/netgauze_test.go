@@ -74,6 +74,16 @@ func (f facts) String() string {
 // netgauze reads the messages that NetGauze decoded, one JSON value a line.
 func netgauze(t *testing.T, file string) []facts {
 	t.Helper()
+	var all []facts
+	for _, v := range values[any](t, file) {
+		all = append(all, gaugeMessage(v))
+	}
+	return all
+}
+
+// values reads a file of JSON values, one behind the other; numbers stay as they are written.
+func values[T any](t *testing.T, file string) (all []T) {
+	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
@@ -81,15 +91,14 @@ func netgauze(t *testing.T, file string) []facts {
 	defer f.Close()
 	d := json.NewDecoder(bufio.NewReader(f))
 	d.UseNumber()
-	var all []facts
 	for {
-		var v any
+		var v T
 		if err := d.Decode(&v); errors.Is(err, io.EOF) {
 			return all
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, gaugeMessage(v))
+		all = append(all, v)
 	}
 }
 

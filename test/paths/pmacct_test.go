@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -20,24 +18,13 @@ import (
 // pmacct reads what pmacct's collector logged of the same capture: one event for each session change, prefix or counter.
 func pmacct(t *testing.T, file string) []facts {
 	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
 	var all []facts
-	for {
-		var e obj
-		if err := d.Decode(&e); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
-		}
+	for _, e := range values[obj](t, file) {
 		if f := pmacctEvent(e); f != nil {
 			all = append(all, f)
 		}
 	}
+	return all
 }
 
 func pmacctEvent(e obj) facts {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/collectors"
+	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
-	"github.com/sparewatch/sparewatch/pkg/recording"
 	"github.com/sparewatch/sparewatch/pkg/secret"
 )
 
@@ -55,40 +55,10 @@ func hideDisabled(t *testing.T, emu string) string {
 
 // TestScoreIPMI scores every recorded machine, served by OpenIPMI's ipmi_sim.
 func TestScoreIPMI(t *testing.T) {
-	dir, ok := recording.Dir()
-	if !ok {
-		t.Skip("skipped: no recordings of IPMI machines (set SPAREWATCH_RECORDINGS)")
-	}
-	persons := expectations(t, filepath.Join("..", "..", "collectors", "ipmi", "testdata", "recorded.txt"))
-	all, err := app.Collectors()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "ipmi", "infrasim-*", "*.emu"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("skipped: no recordings of IPMI machines in %s", dir)
-	}
-	var machines []scored
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".emu")
-		want, known := persons[name]
-		if !known {
-			t.Logf("nobody has written down what %s shows", name)
-			continue
-		}
-		b := startBMC(t, hideDisabled(t, f))
+	score(t, "IPMI machines, by ipmi_sim", "ipmi/infrasim-*/*.emu", "ipmi", func(ctx context.Context, all map[string]collectors.Collector, file string) (*api.Inspection, error) {
+		b := startBMC(t, hideDisabled(t, file))
 		pollIPMI(t, openIPMI(t, b, "test")) // until it has loaded its sensors
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		in, err := app.Inspect(ctx, all, collectors.Target{Device: "dev", URL: fmt.Sprintf("ipmi://127.0.0.1:%d", b.port), Timeout: time.Second,
+		return app.Inspect(ctx, all, collectors.Target{Device: "dev", URL: fmt.Sprintf("ipmi://127.0.0.1:%d", b.port), Timeout: time.Second,
 			Credentials: collectors.Credentials{User: "ipmiusr", Password: secret.New("test")}})
-		cancel()
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		machines = append(machines, scored{machine: name, want: want, made: statements(in)})
-	}
-	if len(machines) == 0 {
-		t.Skip("skipped: none of the recordings is known")
-	}
-	printScore(t, "IPMI machines, by ipmi_sim", machines)
+	})
 }

@@ -123,35 +123,44 @@ func known(n *int) string {
 
 // TestScoreRedfish scores every recorded Redfish service, served over TLS.
 func TestScoreRedfish(t *testing.T) {
+	score(t, "Redfish services", "redfish/*.json", "redfish", func(ctx context.Context, all map[string]collectors.Collector, file string) (*api.Inspection, error) {
+		served, err := lab.Replay(file, "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = served.Stop() }()
+		return app.Inspect(ctx, all, collectors.Target{Device: "dev", URL: served.URL, Credentials: collectors.Credentials{TLS: collectors.TLS{Insecure: true}}})
+	})
+}
+
+// score inspects every recorded machine of a kind, and holds it against what a person has written down of it, in
+// testdata/recorded.txt of the kind's collector.
+func score(t *testing.T, title, pattern, collector string, inspect func(ctx context.Context, all map[string]collectors.Collector, file string) (*api.Inspection, error)) {
+	t.Helper()
 	dir, ok := recording.Dir()
 	if !ok {
-		t.Skip("skipped: no recordings of Redfish services (set SPAREWATCH_RECORDINGS)")
+		t.Skipf("skipped: no recordings of %s (set SPAREWATCH_RECORDINGS)", title)
 	}
-	persons := expectations(t, filepath.Join("..", "..", "collectors", "redfish", "testdata", "recorded.txt"))
+	persons := expectations(t, filepath.Join("..", "..", "collectors", collector, "testdata", "recorded.txt"))
 	all, err := app.Collectors()
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "redfish", "*.json"))
+	files, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 	if err != nil || len(files) == 0 {
-		t.Skipf("skipped: no recordings of Redfish services in %s", dir)
+		t.Skipf("skipped: no recordings of %s in %s", title, dir)
 	}
 	var machines []scored
 	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".json")
+		name := strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))
 		want, known := persons[name]
 		if !known {
 			t.Logf("nobody has written down what %s shows", name)
 			continue
 		}
-		served, err := lab.Replay(f, "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		in, err := app.Inspect(ctx, all, collectors.Target{Device: "dev", URL: served.URL, Credentials: collectors.Credentials{TLS: collectors.TLS{Insecure: true}}})
+		in, err := inspect(ctx, all, f)
 		cancel()
-		_ = served.Stop()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -160,7 +169,7 @@ func TestScoreRedfish(t *testing.T) {
 	if len(machines) == 0 {
 		t.Skip("skipped: none of the recordings is known")
 	}
-	printScore(t, "Redfish services", machines)
+	printScore(t, title, machines)
 }
 
 // expectations reads what a person expects of recordings: testdata/recorded.txt of a collector says how it is written.
