@@ -7,8 +7,8 @@
 //	GET /healthz                                200 while the daemon judges
 //	GET /readyz                                 200 once it has read its targets
 //
-// Everything only reads. Status comes from a picture in memory and waits for nothing; simulate and gate ask the engine,
-// which answers between two looks at the devices. Errors are {"error": "...", "hint": "..."}.
+// docs/api.md describes the objects. Everything only reads. Status comes from a picture in memory and waits for nothing;
+// simulate and gate ask the engine, which answers between two looks at the devices. Errors are {"error": "...", "hint": "..."}.
 package api
 
 import (

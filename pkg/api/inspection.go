@@ -9,7 +9,7 @@ import (
 )
 
 // Inspection is the object that `sparewatch inspect --json` prints: one poll of one device, with the verdicts on the
-// groups inside it (DESIGN section 6.1). Lists and maps are never null; what is not known is.
+// groups inside it (docs/api.md). Lists and maps are never null; what is not known is.
 type Inspection struct {
 	Target     string                `json:"target"`
 	Collector  string                `json:"collector"`

@@ -6,7 +6,7 @@
 //	...
 //	err = a.Stop(ctx)
 //
-// The route (DESIGN section 3) is one chain of tasks: the poller hands snapshots to the judge, one goroutine that owns
+// The route (docs/design.md, 3) is one chain of tasks: the poller hands snapshots to the judge, one goroutine that owns
 // state, engine and incidents; the judge appends to the ledger and shows a new picture; the outbox sends what the ledger
 // says; the keeper writes down what must survive a restart. Whoever asks (page, metrics, API) reads the last picture.
 package app

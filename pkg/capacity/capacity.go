@@ -1,5 +1,5 @@
 // Package capacity gives the sums of where load goes when something fails, and whether what survives can carry it
-// (DESIGN section 5.8).
+// (docs/design.md, 5.8).
 //
 // A [Network] stands on a redundancy.Structure: of each node through which load passes it knows an [Element] with what
 // the node may carry. A [Source] is what draws: a chassis with its supplies, or a load of which nobody knows by which

@@ -49,7 +49,7 @@ func (id ID) Local() string { _, _, local := id.split(); return local }
 // Condition says how a component is. The zero value is Unknown.
 type Condition uint8
 
-// The conditions, after DESIGN section 2.
+// The conditions, see docs/design.md, 2.
 const (
 	Unknown  Condition = iota
 	OK                 // works as it should

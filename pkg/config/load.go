@@ -18,7 +18,7 @@ import (
 
 // Options adjust Load.
 type Options struct {
-	// Schemes are the URL schemes that there is a collector for. nil: all of DESIGN section 6.1.
+	// Schemes are the URL schemes that there is a collector for. nil: all that there are.
 	Schemes []string
 	// Getenv looks up the environment; nil: os.Getenv.
 	Getenv func(string) string

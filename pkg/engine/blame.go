@@ -12,7 +12,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/redundancy"
 )
 
-// blame finds out whether a feed or a part is at fault (DESIGN section 5.5). It climbs on evidence only: a provider is
+// blame finds out whether a feed or a part is at fault (docs/design.md, 5.5). It climbs on evidence only: a provider is
 // blamed on its own report, or when at least two of its dependants have lost their input and none of those that gave
 // their word since has it.
 type blame struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/topology"
 )
 
-// belief is what is held of a component by its own device's word (DESIGN section 5.4).
+// belief is what is held of a component by its own device's word (docs/design.md, 5.4).
 type belief uint8
 
 const (

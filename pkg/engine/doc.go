@@ -1,5 +1,5 @@
 // Package engine judges: from the declared model and what devices report it says what each redundancy group and service
-// has left, why, since when, and what to do (DESIGN section 5).
+// has left, why, since when, and what to do (docs/design.md, 5).
 //
 // It is pure. It knows no clock, no protocol and no outlet: views of devices (pkg/state) and the time go in, a Report and
 // Questions come out. One goroutine owns an Engine.

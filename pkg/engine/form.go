@@ -13,7 +13,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/topology"
 )
 
-// form is one redundancy group as its declaration, its device's claims and its members make it (DESIGN section 5.2).
+// form is one redundancy group as its declaration, its device's claims and its members make it (docs/design.md, 5.2).
 type form struct {
 	id       component.ID
 	kind     component.Kind

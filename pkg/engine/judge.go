@@ -12,7 +12,7 @@ import (
 )
 
 // stateOf is the state of what is meant to have designed spares, has full by its structure with nothing failed, and has
-// spares now (DESIGN section 5.3).
+// spares now (docs/design.md, 5.3).
 func stateOf(designed, full, spares int) State {
 	full = min(designed, full)
 	switch {
@@ -28,7 +28,7 @@ func stateOf(designed, full, spares int) State {
 	return Degraded
 }
 
-// bothWays joins the verdicts of the best and the worst case (DESIGN section 5.4). differ is true where the worst is to
+// bothWays joins the verdicts of the best and the worst case (docs/design.md, 5.4). differ is true where the worst is to
 // be shown beside the state.
 func bothWays(best, worst State) (state State, differ bool) {
 	switch {

@@ -24,7 +24,7 @@ const (
 	assumedDerate     = 0.8  // of what is not a supply: the usual bound for a load that lasts
 )
 
-// load is what is known of where power, and traffic, goes (DESIGN section 5.8).
+// load is what is known of where power, and traffic, goes (docs/design.md, 5.8).
 type load struct {
 	stale    bool // the structure or the ratings are others
 	dirty    bool // something was measured since the flows were found

@@ -8,7 +8,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/finding"
 )
 
-// State is a redundancy state, after IPMI 2.0's terms; DESIGN section 5.3. The zero value is StateUnknown.
+// State is a redundancy state, after IPMI 2.0's terms; docs/design.md, 5.3. The zero value is StateUnknown.
 type State uint8
 
 // The states.
@@ -33,7 +33,7 @@ const (
 	Assumed  Basis = "assumed"  // one severity lower
 )
 
-// Group is the verdict on one redundancy group; its JSON is DESIGN section 6.1's.
+// Group is the verdict on one redundancy group; its JSON is in docs/api.md.
 type Group struct {
 	ID          component.ID   `json:"id"`
 	Kind        component.Kind `json:"kind"`

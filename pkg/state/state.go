@@ -100,7 +100,7 @@ type Target struct {
 	Errors   []snapshot.Error
 }
 
-// Seen is what is remembered of a device over restarts (DESIGN section 6.4, bucket "seen").
+// Seen is what is remembered of a device over restarts (docs/design.md, 6).
 type Seen struct {
 	Identity snapshot.Device            `json:"identity"`
 	Working  map[component.ID]time.Time `json:"working"` // last seen available

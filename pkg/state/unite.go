@@ -9,7 +9,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
 
-// What is one thing in the world is one here, however many targets show it (DESIGN section 2).
+// What is one thing in the world is one here, however many targets show it (docs/design.md, 2).
 //
 // Two devices are one machine where they give the same system UUID, or the same serial number at one maker, nobody else
 // gives it, and they are read by different protocols: then the words of the second go to the first, part by part. Two that

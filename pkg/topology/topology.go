@@ -1,7 +1,7 @@
 // Package topology gives the declared model of what holds what up, and compiles it, together with what devices report,
 // into a structure function.
 //
-// The rules by which links become requirements (DESIGN section 5.1):
+// The rules by which links become requirements (docs/design.md, 5.1):
 //
 //   - feeds: one live provider is enough (an ats, a supply with two inputs, a UPS with a bypass input), unless the
 //     providers are the members of a group that feeds the dependant; then the group's N counts.

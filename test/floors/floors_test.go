@@ -1,4 +1,4 @@
-// Package floors holds the plan of the house (DESIGN section 4) as a test: which room stands on which floor, and by
+// Package floors holds the plan of the house (docs/design.md, 4) as a test: which room stands on which floor, and by
 // which door each foreign library enters. It parses the imports itself, in process: a test that shells out to the go
 // command is answered from the test cache.
 package floors
@@ -199,7 +199,7 @@ func floorOf(room string) (int, bool) {
 	return 0, false
 }
 
-// TestPlan checks the plan itself: no room stands twice, and the exact rooms exist or are announced by DESIGN.
+// TestPlan checks the plan itself: no room stands twice, and the exact rooms exist or are still to come.
 func TestPlan(t *testing.T) {
 	var all []string
 	for _, f := range floors {

@@ -1,4 +1,4 @@
-// Package prom gives the state of redundancy as Prometheus metrics (DESIGN section 6.3).
+// Package prom gives the state of redundancy as Prometheus metrics (docs/metrics.md).
 //
 // Everything is answered from one View, an immutable picture that the daemon has in memory: a scrape dials nothing,
 // waits for no poll, and holds no lock that a poll needs. Unknown numbers are NaN and never 0; enumerations are
