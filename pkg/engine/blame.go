@@ -24,9 +24,10 @@ type blame struct {
 	root  map[redundancy.Node]redundancy.Node
 	under map[redundancy.Node][]redundancy.Node // by root: the lost nodes
 
-	// lingers are findings on providers that are no longer blamed, while those that hung under them are read again; by
-	// the id of what still has no input.
-	lingers map[component.ID]stand
+	// causes is root by id, of those that have another than themselves; after are those whose root is over. Both outlive
+	// the structure.
+	causes map[component.ID]component.ID
+	after  map[component.ID]aftermath
 
 	since     map[component.ID]time.Time // when the input was first seen lost
 	inquiries map[component.ID]*inquiry
@@ -45,7 +46,7 @@ type inquiry struct {
 }
 
 func (b *blame) init() {
-	b.lingers = map[component.ID]stand{}
+	b.causes, b.after = map[component.ID]component.ID{}, map[component.ID]aftermath{}
 	b.since, b.inquiries, b.asked = map[component.ID]time.Time{}, map[component.ID]*inquiry{}, map[string]time.Time{}
 	b.forgetNodes()
 }
@@ -73,7 +74,8 @@ func (b *blame) note(e *Engine, n redundancy.Node, now input) {
 	if now == live || e.cells[n].belief != silent {
 		delete(b.since, id)
 		delete(b.inquiries, id)
-		delete(b.lingers, id)
+		delete(b.causes, id)
+		delete(b.after, id)
 	}
 }
 
@@ -105,7 +107,7 @@ type climb struct {
 // assignBlame settles which providers are gone, and asks those who may know more.
 func (e *Engine) assignBlame() []Question {
 	b := &e.blame
-	if len(b.lost) == 0 && len(b.blamed) == 0 && len(b.lingers) == 0 && len(b.broken) == 0 {
+	if len(b.lost) == 0 && len(b.blamed) == 0 && len(b.after) == 0 && len(b.broken) == 0 {
 		clear(b.root)
 		clear(b.under)
 		return nil
@@ -118,9 +120,11 @@ func (e *Engine) assignBlame() []Question {
 			now[p] = true
 		}
 	}
-	questions = append(questions, e.reconsider(now)...)
+	e.reconsider(now)
 	e.findRoots(c)
+	questions = append(questions, e.noteAftermath(c)...)
 	e.closeInquiries()
+	e.endAftermaths()
 	return questions
 }
 
@@ -225,42 +229,20 @@ func (e *Engine) eachNewInput(p redundancy.Node, since time.Time, seen map[redun
 	}
 }
 
-// reconsider makes now the providers that are blamed. Where one no longer is, its dependants that were lost are read
-// again before anything is said of each by itself: they come back one after the other.
-func (e *Engine) reconsider(now map[redundancy.Node]bool) []Question {
-	b := &e.blame
-	was := b.blamed
-	b.blamed = now
-	var freed []redundancy.Node
+// reconsider makes now the providers that are blamed.
+func (e *Engine) reconsider(now map[redundancy.Node]bool) {
+	was := e.blame.blamed
+	e.blame.blamed = now
 	for p := range was {
-		if now[p] {
-			continue
+		if !now[p] {
+			e.settleNode(p)
 		}
-		freed = append(freed, b.under[p]...)
-		if f, open := e.standing.open[finding.KeyOf(finding.ProviderLost, e.graph.ID(p))]; open {
-			for _, n := range b.under[p] {
-				if b.lost[n] {
-					b.lingers[e.graph.ID(n)] = stand{f: f}
-				}
-			}
-		}
-		e.settleNode(p)
 	}
 	for p := range now {
 		if !was[p] {
 			e.settleNode(p)
 		}
 	}
-	var questions []Question
-	for _, n := range freed {
-		id := e.graph.ID(n)
-		if !b.lost[n] || b.inquiries[id] == nil || !b.inquiries[id].closed {
-			continue
-		}
-		b.inquiries[id] = &inquiry{since: e.now, until: e.now.Add(e.opt.Ask), devices: []string{id.Device()}}
-		questions = append(questions, e.ask(id.Device(), e.now, fmt.Sprintf("has %s its input back?", id))...)
-	}
-	return questions
 }
 
 // findRoots finds for every lost node the highest provider that is gone.
@@ -468,21 +450,6 @@ func (e *Engine) closeInquiries() {
 			e.reported = false
 		}
 	}
-	for id := range e.blame.lingers {
-		if q := e.blame.inquiries[id]; q == nil || q.closed {
-			delete(e.blame.lingers, id)
-			if n, ok := e.graph.Node(id); ok {
-				e.markTops(n)
-			}
-			e.reported = false
-		}
-	}
-}
-
-// lingering is the finding on the provider that was blamed for what still has no input, while that is read again.
-func (e *Engine) lingering(n redundancy.Node) (stand, bool) {
-	s, ok := e.blame.lingers[e.graph.ID(n)]
-	return s, ok
 }
 
 // asking reports whether an inquiry about the node's input is open.

@@ -13,6 +13,9 @@ type Options struct {
 	Settle time.Duration
 	// Ask is how long a finding waits for the devices that were asked. Default 10 s.
 	Ask time.Duration
+	// Recover is how long what hung under a cause stays under it after the cause is over, while it comes back. Default
+	// 30 s, two polls; BGP sessions have four times as long.
+	Recover time.Duration
 	// Hold is how long a rule's condition must stand before its finding opens. Default: 0 for all.
 	Hold map[finding.Rule]time.Duration
 	// Severity overrides the severity of a rule by the tier of the most important service that leans on the subject;
@@ -48,6 +51,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Ask == 0 {
 		o.Ask = 10 * time.Second
+	}
+	if o.Recover == 0 {
+		o.Recover = 30 * time.Second
 	}
 	if o.MaxSpares == 0 {
 		o.MaxSpares = 16

@@ -30,6 +30,8 @@ type stand struct {
 	shared string
 	// asWas: it was open before a restart and cannot be judged yet. Nothing in it changes until it can.
 	asWas bool
+	// over: the cause is over, and what hung under it comes back.
+	over bool
 }
 
 func inputLostKey(id component.ID) finding.Key { return finding.KeyOf(finding.InputLost, id) }
@@ -106,8 +108,9 @@ func (e *Engine) explainLost(at redundancy.Node, c chain) chain {
 	id := e.graph.ID(at)
 	r := e.blame.root[at]
 	c.causes = append(c.causes, finding.Cause{ID: id, Why: "has no input"})
-	if l, ok := e.lingering(at); ok && e.asking(at) {
-		c.key = l.f.Key
+	if a, ok := e.blame.after[id]; ok {
+		c.causes = append(c.causes, finding.Cause{ID: a.cause.Subject, Why: "was gone until " + clock(a.over)})
+		c.key = a.cause.Key
 		return c
 	}
 	if r == at {

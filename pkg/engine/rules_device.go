@@ -254,6 +254,7 @@ func (e *Engine) providerFindings() []stand {
 	for _, r := range slices.Sorted(maps.Keys(b.under)) {
 		id := e.graph.ID(r)
 		switch {
+		case e.recovering(r):
 		case b.blamed[r] || e.cells[r].belief == fails && provides[id.Kind()] && !b.lost[r]:
 			found = append(found, e.under(r, e.providerLost(r)))
 		case id.Kind() == component.UPS: // runs on its battery: that is the finding
@@ -269,9 +270,6 @@ func (e *Engine) providerFindings() []stand {
 			continue
 		}
 		found = append(found, e.under(n, e.providerLost(n)))
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(b.lingers), compareIDs) {
-		found = append(found, b.lingers[id])
 	}
 	return found
 }

@@ -22,7 +22,9 @@ type standing struct {
 	since   map[finding.Key]time.Time
 	first   map[finding.Key]time.Time // when the condition was first seen, for rules with a hold time
 	open    map[finding.Key]finding.Finding
-	list    []finding.Finding // roots first
+	after   map[finding.Key]aftermath       // findings whose cause is over
+	over    map[finding.Key]finding.Finding // causes that are over and still shown, as they were told while they stood
+	list    []finding.Finding               // roots first
 	waiting int
 	// services that lean on a finding's subject, until the structure changes, and what they have left, until a service
 	// is judged again
@@ -32,7 +34,8 @@ type standing struct {
 
 func (s *standing) init() {
 	*s = standing{tops: map[int32]bool{}, devices: map[string][]stand{}, last: map[component.ID]stand{}, since: map[finding.Key]time.Time{},
-		first: map[finding.Key]time.Time{}, open: map[finding.Key]finding.Finding{}, leaning: map[component.ID][]int32{}, impacts: map[component.ID][]finding.Impact{}}
+		first: map[finding.Key]time.Time{}, open: map[finding.Key]finding.Finding{}, after: map[finding.Key]aftermath{},
+		over: map[finding.Key]finding.Finding{}, leaning: map[component.ID][]int32{}, impacts: map[component.ID][]finding.Impact{}}
 }
 
 func (s *standing) note(top int32, has bool) {
@@ -67,6 +70,7 @@ func (e *Engine) settleFindings() {
 		found[st.f.Key] = st
 	}
 	e.keepResumed(found)
+	e.addOver(found)
 	e.forgetClosed(found)
 	e.link(found)
 	e.publish(found)
@@ -175,6 +179,7 @@ func (e *Engine) link(found map[finding.Key]stand) {
 		}
 		found[key] = st
 	}
+	e.keepUnder(found)
 	// Under names the root, not the next finding on the way.
 	for key, st := range found {
 		for range 16 {
