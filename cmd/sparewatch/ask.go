@@ -53,9 +53,18 @@ func (c *statusCmd) Run(ctx context.Context) error {
 	return answered(term.Exit(s))
 }
 
+// named are the ids that a question is about, given with --fail or without.
+func named(fail, ids []string, command string) ([]string, error) {
+	all := slices.Concat(fail, ids)
+	if len(all) == 0 {
+		return nil, hinted(errors.New("nothing is named"), "write sparewatch "+command+" ID, as feed-a, srv-101 or srv-101/psu/1")
+	}
+	return all, nil
+}
+
 type simulateCmd struct {
-	Fail   []string `help:"What fails: an id, a device or a name; more may follow." required:"" placeholder:"ID" sep:"none"`
-	More   []string `arg:"" optional:"" name:"id" help:"What fails with it."`
+	IDs    []string `arg:"" optional:"" name:"id" help:"What fails: ids, devices, or names of what is declared."`
+	Fail   []string `help:"The same, as a flag; may be repeated." placeholder:"ID" sep:"none"`
 	Config string   `help:"Ask the topology declared in this configuration instead of the daemon." type:"path" placeholder:"FILE"`
 	JSON   bool     `help:"Print one JSON object."`
 	All    bool     `help:"List everything that would stop working."`
@@ -88,19 +97,23 @@ func (c *simulateCmd) Run(ctx context.Context) error {
 
 // ask asks the daemon, or the declared topology.
 func (c *simulateCmd) ask(ctx context.Context) (*engine.Simulation, error) {
+	fail, err := named(c.Fail, c.IDs, "simulate")
+	if err != nil {
+		return nil, err
+	}
 	if c.Config == "" {
-		return c.client().Simulate(ctx, slices.Concat(c.Fail, c.More))
+		return c.client().Simulate(ctx, fail)
 	}
 	cfg, err := loadConfig(c.Config)
 	if err != nil {
 		return nil, err
 	}
-	return app.SimulateDesign(cfg, slices.Concat(c.Fail, c.More), time.Now())
+	return app.SimulateDesign(cfg, fail, time.Now())
 }
 
 type gateCmd struct {
-	Fail   []string `help:"What is taken down: an id, a device or a name; more may follow." required:"" placeholder:"ID" sep:"none"`
-	More   []string `arg:"" optional:"" name:"id" help:"What is taken down with it."`
+	IDs    []string `arg:"" optional:"" name:"id" help:"What is taken down: ids, devices, or names of what is declared."`
+	Fail   []string `help:"The same, as a flag; may be repeated." placeholder:"ID" sep:"none"`
 	Strict bool     `help:"Presume nothing."`
 	Config string   `help:"Ask the topology declared in this configuration, with nothing failed, instead of the daemon." type:"path" placeholder:"FILE"`
 	JSON   bool     `help:"Print one JSON object."`
@@ -129,7 +142,10 @@ func (c *gateCmd) Run(ctx context.Context) error {
 
 // ask asks the daemon, or the declared topology.
 func (c *gateCmd) ask(ctx context.Context) (*engine.Gate, error) {
-	fail := slices.Concat(c.Fail, c.More)
+	fail, err := named(c.Fail, c.IDs, "gate")
+	if err != nil {
+		return nil, err
+	}
 	if c.Config == "" {
 		return c.client().Gate(ctx, fail, c.Strict)
 	}

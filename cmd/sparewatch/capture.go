@@ -31,6 +31,7 @@ func (c *captureCmd) Run(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	defer waiting(target.URL, c.Timeout)()
 	f, err := os.CreateTemp(filepath.Dir(c.Output), filepath.Base(c.Output)+".*.tmp")
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/mibs"
@@ -50,12 +51,8 @@ func (c *checkCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mistake *mibs.Error
-	if _, err := app.Collectors(cfg.Profiles); errors.As(err, &mistake) {
-		fmt.Fprintln(os.Stderr, err) // each line begins with its file and line
-		return answered(api.BadNews)
-	} else if err != nil {
-		return err
+	if err := app.Preflight(cfg); err != nil {
+		return refused(c.Config, err)
 	}
 	if c.Against != "" {
 		return c.against(cfg)
@@ -91,6 +88,19 @@ func (c *checkCmd) Run(ctx context.Context) error {
 		return answered(api.BadNews)
 	}
 	return nil
+}
+
+// refused prints what a daemon would not start with.
+func refused(config string, err error) error {
+	var mistake *mibs.Error
+	if errors.As(err, &mistake) { // each line begins with its file and line
+		fmt.Fprintln(os.Stderr, err)
+		return answered(api.BadNews)
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", config, strings.TrimSpace(line))
+	}
+	return answered(api.BadNews)
 }
 
 // designJSON prints what the topology says by itself as one JSON object.

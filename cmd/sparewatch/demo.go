@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
@@ -27,7 +28,7 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if c.Verbose {
 		log = logger(true, false)
 	}
-	d := &app.Demo{Out: stdout(c.All), Listen: c.Listen, Speed: c.Speed, Once: c.Once, Version: version, Log: log}
+	d := &app.Demo{Out: stdout(c.All), Listen: c.Listen, Speed: c.Speed, Once: c.Once, Version: version, Program: os.Args[0], Log: log}
 	err := d.Run(ctx)
 	if errors.Is(err, app.ErrUnseen) {
 		return answered(api.BadNews)

@@ -30,6 +30,7 @@ func (c *inspectCmd) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	defer waiting(target.URL, c.Timeout)()
 	in, err := app.Inspect(ctx, all, target)
 	if err != nil {
 		return err

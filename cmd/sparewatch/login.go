@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
+
+	"golang.org/x/term"
 
 	"github.com/sparewatch/sparewatch/collectors"
 	"github.com/sparewatch/sparewatch/pkg/config"
@@ -46,6 +49,9 @@ func (f *loginFlags) target(raw string, o config.Options) (collectors.Target, er
 	if t.Credentials, err = f.credentials(); err != nil {
 		return t, err
 	}
+	if t.Credentials.User != "" && !t.Credentials.Password.Set() && strings.HasPrefix(t.URL, "redfish") {
+		return t, hinted(fmt.Errorf("there is no password for %s", t.Credentials.User), "give --password-file FILE, or set SPAREWATCH_PASSWORD")
+	}
 	if community.Set() {
 		t.Credentials.Community = community
 		fmt.Fprintln(os.Stderr, "sparewatch: the URL holds a community, which others can see in the list of processes; use --community-file")
@@ -55,7 +61,7 @@ func (f *loginFlags) target(raw string, o config.Options) (collectors.Target, er
 
 // credentials reads what the flags name.
 func (f *loginFlags) credentials() (collectors.Credentials, error) {
-	c := collectors.Credentials{Name: "the command line", User: f.User, Version: f.SNMPVersion}
+	c := collectors.Credentials{User: f.User, Version: f.SNMPVersion}
 	for _, s := range []struct {
 		into      *secret.Text
 		file, env string
@@ -104,4 +110,17 @@ func readSecret(file, env string) (secret.Text, error) {
 		return secret.Text{}, fmt.Errorf("%s is empty: write the secret on its first line", file)
 	}
 	return secret.New(string(line)), nil
+}
+
+// patience is how long a person waits for a device before being told that it is still asked.
+const patience = 3 * time.Second
+
+// waiting tells a person at a terminal that a device takes its time, until the function that it returns is called.
+func waiting(url string, limit time.Duration) func() bool {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(patience, func() {
+		fmt.Fprintf(os.Stderr, "sparewatch: asking %s, for up to %s (--timeout); Ctrl-C ends it\n", url, limit)
+	}).Stop
 }

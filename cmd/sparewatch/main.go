@@ -25,19 +25,23 @@ var version = "devel"
 
 // cli are the subcommands, in the order in which they are listed.
 type cli struct {
-	Demo     demoCmd     `cmd:"" help:"A simulated datacenter on loopback, watched live while faults follow a script."`
-	Inspect  inspectCmd  `cmd:"" help:"Poll one device once: what it is, what in it is redundant, what is wrong."`
-	Check    checkCmd    `cmd:"" help:"Configuration and topology, offline: every mistake, single points of failure, false redundancy."`
-	Capture  captureCmd  `cmd:"" help:"Record a live device, with pseudonyms for what is private."`
-	Replay   replayCmd   `cmd:"" help:"Serve a recorded device over its protocol."`
-	Run      runCmd      `cmd:"" help:"The daemon: poll, judge, tell."`
-	Status   statusCmd   `cmd:"" help:"Ask the daemon how many spares each service has left, and why."`
-	Simulate simulateCmd `cmd:"" help:"What would be lost if something failed: ask the daemon, or the declared topology."`
-	Gate     gateCmd     `cmd:"" help:"Ask the daemon whether something may be taken down now: exit 0 yes, 1 no, 2 no answer."`
-	Cuts     cutsCmd     `cmd:"" help:"Minimal cut sets of a service, as things stand or as declared; or of a fault tree in the Open-PSA format."`
-	Paths    pathsCmd    `cmd:"" help:"Read MRT files or captures of BGP: sessions, upstreams, and what all ways out share."`
-	Profile  profileCmd  `cmd:"" help:"Try an SNMP profile of your own on a recording."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo       demoCmd       `cmd:"" help:"A simulated datacenter on loopback, watched live while faults follow a script."`
+	Inspect    inspectCmd    `cmd:"" help:"Poll one device once: what it is, what in it is redundant, what is wrong."`
+	Check      checkCmd      `cmd:"" help:"Configuration and topology, offline: every mistake, single points of failure, false redundancy."`
+	Capture    captureCmd    `cmd:"" help:"Record a live device, with pseudonyms for what is private."`
+	Replay     replayCmd     `cmd:"" help:"Serve a recorded device over its protocol."`
+	Run        runCmd        `cmd:"" help:"The daemon: poll, judge, tell."`
+	Status     statusCmd     `cmd:"" help:"Ask the daemon how many spares each service has left, and why."`
+	Simulate   simulateCmd   `cmd:"" help:"What would be lost if something failed: ask the daemon, or the declared topology."`
+	Gate       gateCmd       `cmd:"" help:"Ask the daemon whether something may be taken down now: exit 0 yes, 1 no, 2 no answer."`
+	Cuts       cutsCmd       `cmd:"" help:"Minimal cut sets of a service, as things stand or as declared; or of a fault tree in the Open-PSA format."`
+	Paths      pathsCmd      `cmd:"" help:"Read MRT files or captures of BGP: sessions, upstreams, and what all ways out share."`
+	Profile    profileCmd    `cmd:"" help:"Try an SNMP profile of your own on a recording."`
+	Completion completionCmd `cmd:"" help:"Print the script that completes commands and flags in a shell."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 const about = `Sparewatch says for each service and redundancy group how many more failures it can take, and which would be the one.
@@ -46,12 +50,17 @@ Exit codes: 0 fine, 1 the answer is bad news, 2 could not do it.`
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// newParser reads the command line into c. What --help and --version end with goes to exit.
+func newParser(c *cli, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c, kong.Name("sparewatch"), kong.Description(about), kong.Exit(exit), kong.Vars{"version": versionLine()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+}
+
 // run is the program with its exit code.
 func run(args []string) int {
 	var c cli
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("sparewatch"), kong.Description(about), kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+	parser, err := newParser(&c, func(code int) { exited = code })
 	if err != nil {
 		return fail(err)
 	}
@@ -59,7 +68,7 @@ func run(args []string) int {
 		args = []string{"--help"}
 	}
 	command, err := parser.Parse(args)
-	if exited >= 0 { // --help
+	if exited >= 0 { // --help, --version
 		return exited
 	}
 	if err != nil {

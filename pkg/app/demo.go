@@ -30,6 +30,7 @@ type Demo struct {
 	Speed   float64 // how many times faster than written the script runs; 0: 1
 	Once    bool    // end with the script
 	Version string
+	Program string // as it was called, for the commands that it shows; empty: sparewatch
 	Log     *slog.Logger
 
 	dc    *lab.Datacenter
@@ -128,20 +129,22 @@ func (d *Demo) start(ctx context.Context, folder string) error {
 }
 
 func (d *Demo) welcome(folder string) {
+	program := cmp.Or(d.Program, "sparewatch")
 	d.Out.Line("A simulated datacenter: %d devices that speak Redfish and SNMP on loopback, and the daemon that watches them.", len(d.dc.Devices()))
 	d.Out.Line("  page           %s/", d.app.URL())
 	d.Out.Line("  metrics        %s/metrics", d.app.URL())
-	d.Out.Line("  status         sparewatch status --url %s", d.app.URL())
-	d.Out.Line("  what if        sparewatch simulate --url %s --fail feed-a", d.app.URL())
-	d.Out.Line("  one device     sparewatch inspect %s --fingerprint %s", d.dc.URL("srv-101"), d.dc.Fingerprint())
+	d.Out.Line("  status         %s status --url %s", program, d.app.URL())
+	d.Out.Line("  what if        %s simulate --url %s feed-a", program, d.app.URL())
+	d.Out.Line("  one device     %s inspect %s", program, d.dc.URL("pdu-r12-a"))
 	d.Out.Line("  traps          heard on %s: what breaks is found when its device says so, and not at its next turn", d.app.TrapAddrs()[0])
 	d.Out.Line("  configuration  %s", filepath.Join(folder, "config"))
 }
 
 // farewell says where to look next.
 func (d *Demo) farewell() {
-	d.Out.Line("\nNext: `sparewatch inspect redfish://HOST` or `snmp://HOST` on a device of yours; then a configuration of your own:")
-	d.Out.Line("configs/sparewatch.yaml shows every key, `sparewatch check --config FILE` finds its mistakes, `sparewatch run --config FILE` watches.")
+	program := cmp.Or(d.Program, "sparewatch")
+	d.Out.Line("\nNext: `%s inspect redfish://HOST` or `snmp://HOST` on a device of yours; then a configuration of your own:", program)
+	d.Out.Line("configs/sparewatch.yaml shows every key, `%[1]s check --config FILE` finds its mistakes, `%[1]s run --config FILE` watches.", program)
 }
 
 // play runs the script.

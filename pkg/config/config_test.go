@@ -386,7 +386,8 @@ func TestReadableSecrets(t *testing.T) {
 credentials:
   a: {user: u, password_file: pw}
   b: {community: zzz}
-devices: [{url: redfish://10.0.0.1, credentials: a}, {url: snmp://10.0.0.2, credentials: b}]
+  c: {community: yyy}
+devices: [{url: redfish://10.0.0.1, credentials: a}, {url: snmp://10.0.0.2, credentials: b}, {url: snmp://10.0.0.3, credentials: c}]
 `})
 	for _, f := range []string{"pw", "c.yaml"} {
 		if err := os.Chmod(filepath.Join(dir, f), 0o644); err != nil {
@@ -399,7 +400,7 @@ devices: [{url: redfish://10.0.0.1, credentials: a}, {url: snmp://10.0.0.2, cred
 	}
 	want := []string{
 		dir + "/c.yaml:3: " + dir + "/pw holds a secret and may be read by everybody on this host; chmod o-r " + dir + "/pw",
-		dir + "/c.yaml:4: it holds a community and may be read by everybody on this host; chmod o-r " + dir + "/c.yaml",
+		dir + "/c.yaml:4: it holds secrets, as this community, and may be read by everybody on this host; chmod o-r " + dir + "/c.yaml",
 	}
 	if !slices.Equal(c.Warnings, want) {
 		t.Errorf("warnings are\n%s", strings.Join(c.Warnings, "\n"))

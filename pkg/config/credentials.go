@@ -257,7 +257,7 @@ func (l *loader) secret(s *section, what string) secret.Text {
 		if from == "" {
 			return secret.Text{}
 		}
-		l.warnReadable(s.where(from), s.file, "it holds a "+what)
+		l.warnReadable(s.where(from), s.file, "it holds secrets, as this "+what+",")
 		return l.filled(s, from, s.text(from))
 	case "_env":
 		name := s.text(from)
@@ -315,10 +315,11 @@ func (l *loader) secretFile(s *section, key, file string) secret.Text {
 	return secret.New(v)
 }
 
-// warnReadable warns where a file with a secret may be read by everybody.
+// warnReadable warns, once of each file, where a file with a secret may be read by everybody.
 func (l *loader) warnReadable(at place, file, what string) {
 	info, err := os.Stat(file)
-	if err == nil && info.Mode().Perm()&worldReadable != 0 {
+	if err == nil && info.Mode().Perm()&worldReadable != 0 && !l.readable[file] {
+		l.readable[file] = true
 		l.warn(at, "chmod o-r "+file, "%s and may be read by everybody on this host", what)
 	}
 }

@@ -30,6 +30,7 @@ type loader struct {
 	events      []announced
 	traps       *rawTraps
 	bgp         *rawBGP
+	readable    map[string]bool // files with secrets that everybody may read, once they are warned about
 
 	names  *names
 	byName map[string]*rawDevice
@@ -45,6 +46,7 @@ func newLoader(o Options, path string, files []string) *loader {
 		credentials: map[string]*credential{},
 		kinds:       map[string]kindPoll{},
 		outlets:     map[string]place{},
+		readable:    map[string]bool{},
 		byName:      map[string]*rawDevice{},
 		cfg: &Config{
 			Site: "site",
