@@ -302,4 +302,5 @@ func Negotiated(from, to Open) Options {
 type Notification struct {
 	Code, Subcode uint8
 	Text          string // the shutdown communication (RFC 9003)
+	Hard          bool   // it stood in a Hard Reset: nothing of the session is to be kept (RFC 8538)
 }

@@ -126,12 +126,21 @@ func (o *Open) capability(code uint8, v []byte) {
 	}
 }
 
-// ParseNotification reads a NOTIFICATION message's body (RFC 4271 section 4.5, RFC 9003).
+// hardReset is the subcode of a Cease that holds another notification (RFC 8538 section 3.1).
+const hardReset = 9
+
+// ParseNotification reads a NOTIFICATION message's body (RFC 4271 section 4.5, RFC 9003); of a Hard Reset the one that it
+// holds.
 func ParseNotification(body []byte) (Notification, error) {
 	if len(body) < 2 {
 		return Notification{}, errShort
 	}
 	n := Notification{Code: body[0], Subcode: body[1]}
+	if n.Code == 6 && n.Subcode == hardReset && len(body) >= 4 && [2]byte(body[2:]) != [2]byte{6, hardReset} {
+		n, err := ParseNotification(body[2:])
+		n.Hard = true
+		return n, err
+	}
 	if data := body[2:]; n.Code == 6 && (n.Subcode == 2 || n.Subcode == 4) && len(data) > 1 && int(data[0]) < len(data) {
 		n.Text = Words(data[1 : 1+int(data[0])])
 	}
@@ -170,6 +179,9 @@ func (n Notification) String() string {
 	}
 	if n.Text != "" {
 		code += fmt.Sprintf(": %q", n.Text)
+	}
+	if n.Hard {
+		code = "hard reset: " + code
 	}
 	return code
 }

@@ -196,6 +196,21 @@ func TestNotification(t *testing.T) {
 	if err != nil || !n.Admin() || n.String() != `cease: administrative shutdown: "rack 9"` {
 		t.Errorf("%v %s", err, n)
 	}
+	for _, c := range []struct {
+		body  []byte
+		admin bool
+		want  string
+	}{
+		{[]byte{6, 10}, false, "cease: BFD down"},
+		{[]byte{6, 9, 6, 10}, false, "hard reset: cease: BFD down"},
+		{append([]byte{6, 9, 6, 2, 6}, "rack 9"...), true, `hard reset: cease: administrative shutdown: "rack 9"`},
+		{[]byte{6, 9}, false, "cease: hard reset"},
+		{[]byte{6, 9, 6, 9, 6, 9}, false, "cease: hard reset"},
+	} {
+		if n, err := bgp.ParseNotification(c.body); err != nil || n.Admin() != c.admin || n.String() != c.want {
+			t.Errorf("%v is %s (%v), want %s", c.body, n, err, c.want)
+		}
+	}
 	if n := (bgp.Notification{Code: 4}); n.Admin() || n.String() != "hold timer expired" {
 		t.Errorf("%s", n)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/finding"
@@ -33,7 +34,7 @@ func (e *Engine) sessionFindings(p *state.Part, view *state.Device) []stand {
 		rule = finding.SessionDown
 	}
 	s := stand{f: finding.Finding{Key: finding.KeyOf(rule, p.ID), Rule: rule, Subject: p.ID,
-		Summary:  fmt.Sprintf("%s %s", sessionName(p), sessionWhat(rule)),
+		Summary:  fmt.Sprintf("%s %s", sessionName(p), sessionWhat(rule, p)),
 		Causes:   []finding.Cause{{ID: p.ID, Why: cmp.Or(p.Why, whyBad(p, view))}},
 		Evidence: []string{says(p)},
 		Remedy:   sessionRemedy(rule, p),
@@ -60,7 +61,11 @@ func sessionName(p *state.Part) string {
 	return fmt.Sprintf("%s (%s)", p.ID, p.Name)
 }
 
-func sessionWhat(r finding.Rule) string {
+// sessionWhat says what is wrong with a session; that it is down with the reason that was given.
+func sessionWhat(r finding.Rule, p *state.Part) string {
+	if r == finding.SessionDown && strings.HasPrefix(p.Why, "down: ") {
+		return "is " + p.Why
+	}
 	return map[finding.Rule]string{
 		finding.SessionDown: "is down", finding.SessionSilent: "is established and brings no prefix any more", finding.SessionFlapping: "goes down and comes back again and again",
 		finding.PrefixesLow: "brings far fewer prefixes than usual", finding.PrefixLimit: "is near the most prefixes that the router takes",

@@ -116,6 +116,9 @@ func downReason(d *bmp.Down) Reason {
 	case bmp.DownRemoteNotification:
 		return Reason{Admin: d.Notification.Admin(), Text: "the neighbour closed it: " + d.Notification.String()}
 	case bmp.DownLocal:
+		if d.FSMEvent == 0 { // FRR says so whatever it was, also where it sent a notification
+			return Reason{Text: "the router closed it without saying why"}
+		}
 		return Reason{Text: fmt.Sprintf("the router closed it without a notification (state machine event %d%s)", d.FSMEvent, fsmEvent(d.FSMEvent))}
 	case bmp.DownRemote:
 		return Reason{Text: "the neighbour closed the connection without a notification"}

@@ -76,7 +76,7 @@ services: [{name: web, tier: 0, needs: internet}]
 		b.announceAgain(o)
 	}
 	w.until("all is announced again", patience, clear)
-	_ = g.cmd.Process.Kill()
+	g.kill()
 	w.until("without its API it is unknown what works", soon, func(s *api.Status) bool {
 		state, _ := groupState(s, waysGroup)
 		return state.String() == "unknown"

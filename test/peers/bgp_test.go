@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -16,18 +17,23 @@ import (
 	"time"
 )
 
-// bgpPort is where every BGP daemon of the tests listens, each on a loopback address of its own.
+// bgpPort is where every BGP daemon of the tests listens, each on a loopback address or in a namespace of its own.
 const bgpPort = 1179
 
 // neighbour is one session of a daemon.
 type neighbour struct {
 	addr     string
+	from     string // the daemon's own address towards it; "": the daemon's only one
+	port     int    // where it listens; 0: bgpPort
 	as       uint32
 	password string
 	passive  bool // it waits for the other side
-	// only is what the neighbour is told: "own" prefixes, "all", "none".
+	bfd      bool
+	// tell is what the neighbour is told: "own" prefixes, "all", "none".
 	tell string
 }
+
+func (n neighbour) listens() int { return cmp.Or(n.port, bgpPort) }
 
 // origin is a prefix that a daemon originates, with ASes behind it that are made up: the far end of the path.
 type origin struct {
@@ -35,17 +41,18 @@ type origin struct {
 	behind []uint32
 }
 
-// speaker is one BGP daemon on a loopback address: FRR, BIRD or gobgpd.
+// speaker is one BGP daemon: FRR, BIRD or gobgpd, on a loopback address or in a network namespace.
 type speaker struct {
 	t     *testing.T
 	kind  string // "frr", "bird", "gobgpd"
-	addr  string
+	addr  string // on loopback its only one
+	space string // its namespace; "": it is on loopback
 	as    uint32
 	dir   string
 	peers []neighbour
 	told  []origin
 	bmp   string // host:port of a station
-	cmd   *exec.Cmd
+	cmds  []*exec.Cmd
 }
 
 // startSpeaker runs a daemon and stops it at the test's end.
@@ -63,17 +70,14 @@ func startSpeaker(t *testing.T, s speaker) *speaker {
 	}
 	switch s.kind {
 	case "frr":
-		s.write("bgpd.conf", s.frrConf())
-		s.run(daemon(t, "bgpd", "frr"), "-f", s.file("bgpd.conf"), "-Z", "-S", "-M", "bmp", "-p", strconv.Itoa(bgpPort), "-l", s.addr, "-P", "0",
-			"--vty_socket", dir, "-i", s.file("pid"))
-		s.eventually("show version")
+		s.startFRR()
 	case "bird":
 		s.write("bird.conf", s.birdConf())
 		s.run(daemon(t, "bird", "bird2"), "-f", "-c", s.file("bird.conf"), "-s", s.file("ctl"), "-P", s.file("pid"))
 		s.eventually("show", "status")
 	case "gobgpd":
 		s.write("gobgpd.toml", s.gobgpConf())
-		s.run(daemon(t, "gobgpd", "gobgpd"), "-f", s.file("gobgpd.toml"), "--api-hosts", s.api(), "--pprof-disable", "-l", "warn")
+		s.run(daemon(t, "gobgpd", "gobgpd"), "-f", s.file("gobgpd.toml"), "--api-hosts", s.apiHost()+":50051", "--pprof-disable", "-l", "warn")
 		s.eventually("neighbor")
 		for _, o := range s.told {
 			s.announce(o)
@@ -82,6 +86,29 @@ func startSpeaker(t *testing.T, s speaker) *speaker {
 		t.Fatalf("no daemon is called %s", s.kind)
 	}
 	return &s
+}
+
+// startFRR runs bgpd: on loopback by itself; in a namespace with zebra, which tells it how its links are, and with bfdd.
+func (s *speaker) startFRR() {
+	s.write("bgpd.conf", s.frrConf())
+	common := func(name string) []string {
+		return []string{"-P", "0", "--vty_socket", s.dir, "-i", s.file(name + ".pid"), "-z", s.file("zserv")}
+	}
+	bgpd := append(common("bgpd"), "-S", "-f", s.file("bgpd.conf"), "-M", "bmp", "-p", strconv.Itoa(bgpPort))
+	if s.space == "" {
+		s.run(daemon(s.t, "bgpd", "frr"), append(bgpd, "-Z", "-l", s.addr)...)
+		s.eventually("show version")
+		return
+	}
+	s.write("none.conf", "")
+	s.run(daemon(s.t, "zebra", "frr"), append(common("zebra"), "-f", s.file("none.conf"))...)
+	s.eventually("show interface")
+	if slices.ContainsFunc(s.peers, func(n neighbour) bool { return n.bfd }) {
+		s.run(daemon(s.t, "bfdd", "frr"), append(common("bfdd"), "-f", s.file("none.conf"), "--bfdctl", s.file("bfdd.sock"))...)
+		s.eventually("show bfd peers")
+	}
+	s.run(daemon(s.t, "bgpd", "frr"), bgpd...)
+	s.eventually("show bgp summary")
 }
 
 func (s *speaker) file(name string) string { return filepath.Join(s.dir, name) }
@@ -107,29 +134,45 @@ func (s *speaker) write(name, text string) {
 
 // run starts the daemon; what it prints goes to a file that a failed test shows.
 func (s *speaker) run(bin string, args ...string) {
-	out, err := os.Create(s.file("out"))
+	name := filepath.Base(bin) + ".out"
+	out, err := os.Create(s.file(name))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd = exec.Command(bin, args...)
-	s.cmd.Stdout, s.cmd.Stderr = out, out
-	if err := s.cmd.Start(); err != nil {
+	cmd := s.command(bin, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.cmds = append(s.cmds, cmd)
 	s.t.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGCONT)
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
+		_ = cmd.Process.Signal(syscall.SIGCONT)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
 		_ = out.Close()
 		if s.t.Failed() {
-			if b, _ := os.ReadFile(s.file("out")); len(bytes.TrimSpace(b)) > 0 {
-				s.t.Logf("%s %s said:\n%s", s.kind, s.addr, b[max(0, len(b)-2000):])
+			if b, _ := os.ReadFile(s.file(name)); len(bytes.TrimSpace(b)) > 0 {
+				s.t.Logf("%s of %s said:\n%s", filepath.Base(bin), s.addr, b[max(0, len(b)-2000):])
 			}
 		}
 	})
 }
 
-func (s *speaker) api() string { return s.addr + ":50051" }
+// command is a program in the daemon's namespace.
+func (s *speaker) command(bin string, args ...string) *exec.Cmd {
+	if s.space == "" {
+		return exec.Command(bin, args...)
+	}
+	return exec.Command(daemon(s.t, "ip", "iproute2"), append([]string{"netns", "exec", s.space, bin}, args...)...)
+}
+
+// apiHost is where gobgpd's API listens.
+func (s *speaker) apiHost() string {
+	if s.space == "" {
+		return s.addr
+	}
+	return "127.0.0.1"
+}
 
 // ask gives the daemon one command of its own tool.
 func (s *speaker) ask(args ...string) (string, error) {
@@ -140,11 +183,11 @@ func (s *speaker) ask(args ...string) (string, error) {
 		for _, a := range args {
 			list = append(list, "-c", a)
 		}
-		cmd = exec.Command(daemon(s.t, "vtysh", "frr"), list...)
+		cmd = s.command(daemon(s.t, "vtysh", "frr"), list...)
 	case "bird":
-		cmd = exec.Command(daemon(s.t, "birdc", "bird2"), append([]string{"-s", s.file("ctl")}, args...)...)
+		cmd = s.command(daemon(s.t, "birdc", "bird2"), append([]string{"-s", s.file("ctl")}, args...)...)
 	case "gobgpd":
-		cmd = exec.Command(daemon(s.t, "gobgp", "gobgpd"), append([]string{"-u", s.addr, "-p", "50051"}, args...)...)
+		cmd = s.command(daemon(s.t, "gobgp", "gobgpd"), append([]string{"-u", s.apiHost(), "-p", "50051"}, args...)...)
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -165,13 +208,20 @@ func (s *speaker) must(args ...string) string {
 // eventually waits until the daemon answers.
 func (s *speaker) eventually(args ...string) {
 	s.t.Helper()
+	s.eventuallySays("", args...)
+}
+
+// eventuallySays waits until the daemon's answer has a text in it.
+func (s *speaker) eventuallySays(text string, args ...string) {
+	s.t.Helper()
+	var out string
 	var err error
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if _, err = s.ask(args...); err == nil {
+		if out, err = s.ask(args...); err == nil && strings.Contains(out, text) {
 			return
 		}
 	}
-	s.t.Fatal(err)
+	s.t.Fatalf("%s does not say %q, but %s (%v)", s.kind, text, out, err)
 }
 
 func (s *speaker) frrConf() string {
@@ -183,7 +233,9 @@ func (s *speaker) frrConf() string {
 	p("route-map NONE deny 10")
 	p("exit")
 	p("route-map NH permit 10")
-	p(" set ip next-hop %s", s.nextHop())
+	if s.space == "" {
+		p(" set ip next-hop %s", s.nextHop())
+	}
 	p("exit")
 	for _, o := range s.told {
 		p("route-map %s permit 10", mapName(o.prefix))
@@ -200,13 +252,18 @@ func (s *speaker) frrConf() string {
 	p(" bgp allow-martian-nexthop")
 	for _, n := range s.peers {
 		p(" neighbor %s remote-as %d", n.addr, n.as)
-		p(" neighbor %s port %d", n.addr, bgpPort)
-		p(" neighbor %s update-source %s", n.addr, s.addr)
-		if n.as != s.as {
+		p(" neighbor %s port %d", n.addr, n.listens())
+		p(" neighbor %s update-source %s", n.addr, s.towards(n))
+		if n.as != s.as && s.space == "" {
 			p(" neighbor %s disable-connected-check", n.addr)
 			p(" neighbor %s ebgp-multihop 2", n.addr)
 		}
-		p(" neighbor %s timers 1 3", n.addr)
+		if n.bfd { // it is to be the one that finds out
+			p(" neighbor %s bfd 3 100 100", n.addr)
+			p(" neighbor %s timers 30 90", n.addr)
+		} else {
+			p(" neighbor %s timers 1 3", n.addr)
+		}
 		p(" neighbor %s timers connect 1", n.addr)
 		if n.passive {
 			p(" neighbor %s passive", n.addr)
@@ -241,7 +298,10 @@ func (s *speaker) frrConf() string {
 	return b.String()
 }
 
-// nextHop is what the daemon gives as next hop: an address of 127/8 is refused by all three.
+// towards is the daemon's own address in a session.
+func (s *speaker) towards(n neighbour) string { return cmp.Or(n.from, s.addr) }
+
+// nextHop is what the daemon on loopback gives as next hop: an address of 127/8 is refused by all three.
 func (s *speaker) nextHop() string { return "192.0.2." + s.addr[strings.LastIndexByte(s.addr, '.')+1:] }
 
 func mapName(prefix string) string {
@@ -259,8 +319,12 @@ func join(as []uint32, by string) string {
 func (s *speaker) birdConf() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("log %q all;", s.file("out"))
+	p("log stderr all;")
 	p("router id 10.255.%s;", strings.Join(strings.Split(s.addr, ".")[2:], "."))
+	hop := ""
+	if s.space == "" {
+		hop = "bgp_next_hop = " + s.nextHop() + "; "
+	}
 	p("protocol device {}")
 	p("protocol static origins { ipv4;")
 	for _, o := range s.told {
@@ -274,20 +338,23 @@ func (s *speaker) birdConf() string {
 		}
 	}
 	p("}")
-	p("filter tell_own { bgp_next_hop = %s; if source = RTS_STATIC then { behind(); accept; } reject; }", s.nextHop())
-	p("filter tell_all { bgp_next_hop = %s; if source = RTS_STATIC then { behind(); accept; } if source = RTS_BGP then accept; reject; }", s.nextHop())
+	p("filter tell_own { %sif source = RTS_STATIC then { behind(); accept; } reject; }", hop)
+	p("filter tell_all { %sif source = RTS_STATIC then { behind(); accept; } if source = RTS_BGP then accept; reject; }", hop)
 	p("filter tell_none { reject; }")
 	for i, n := range s.peers {
 		tell := map[string]string{"": "own"}[n.tell]
 		if tell == "" {
 			tell = n.tell
 		}
-		p("protocol bgp n%d { local %s port %d as %d; neighbor %s port %d as %d;", i, s.addr, bgpPort, s.as, n.addr, bgpPort, n.as)
+		p("protocol bgp n%d { local %s port %d as %d; neighbor %s port %d as %d;", i, s.towards(n), bgpPort, s.as, n.addr, n.listens(), n.as)
 		p(" hold time 3; connect retry time 1; connect delay time 1; error wait time 1,1; strict bind yes; graceful restart off;")
-		if n.as != s.as {
-			p(" multihop 2;")
-		} else {
+		switch {
+		case n.as == s.as:
 			p(" multihop; rr client;")
+		case s.space == "":
+			p(" multihop 2;")
+		default:
+			p(" direct; check link yes;")
 		}
 		if n.passive {
 			p(" passive yes;")
@@ -303,7 +370,10 @@ func (s *speaker) birdConf() string {
 func (s *speaker) gobgpConf() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("[global.config]\n as = %d\n router-id = \"10.255.%s\"\n port = %d\n local-address-list = [%q]", s.as, strings.Join(strings.Split(s.addr, ".")[2:], "."), bgpPort, s.addr)
+	p("[global.config]\n as = %d\n router-id = \"10.255.%s\"\n port = %d", s.as, strings.Join(strings.Split(s.addr, ".")[2:], "."), bgpPort)
+	if s.space == "" {
+		p(" local-address-list = [%q]", s.addr)
+	}
 	var untold []string
 	for _, n := range s.peers {
 		if n.tell == "none" {
@@ -320,13 +390,14 @@ func (s *speaker) gobgpConf() string {
 		if n.password != "" {
 			p(" auth-password = %q", n.password)
 		}
-		p("[neighbors.transport.config]\n local-address = %q\n remote-port = %d", s.addr, bgpPort)
+		p("[neighbors.transport.config]\n local-address = %q\n remote-port = %d", s.towards(n), n.listens())
 		if n.passive {
 			p(" passive-mode = true")
 		}
-		if n.as != s.as {
+		switch {
+		case n.as != s.as && s.space == "":
 			p("[neighbors.ebgp-multihop.config]\n enabled = true\n multihop-ttl = 2")
-		} else {
+		case n.as == s.as:
 			p("[neighbors.route-reflector.config]\n route-reflector-client = true\n route-reflector-cluster-id = \"10.255.255.1\"")
 		}
 		p("[neighbors.timers.config]\n connect-retry = 1\n hold-time = 3\n keepalive-interval = 1\n idle-hold-time-after-reset = 1")
@@ -359,7 +430,10 @@ func (s *speaker) announce(o origin) {
 		s.must("configure")
 		s.must("reload", "out", "all")
 	case "gobgpd":
-		args := []string{"global", "rib", "add", o.prefix, "nexthop", s.nextHop()}
+		args := []string{"global", "rib", "add", o.prefix}
+		if s.space == "" {
+			args = append(args, "nexthop", s.nextHop())
+		}
 		if len(o.behind) > 0 {
 			args = append(args, "aspath", join(o.behind, ","))
 		}
@@ -393,14 +467,37 @@ func (s *speaker) withdrawAll() {
 	}
 }
 
-// cut makes the daemon as if its link were cut: nothing more comes from it, and nobody says good-bye.
+// cut makes the router as if its link were cut: nothing more comes from it, and nobody says good-bye.
 func (s *speaker) cut() {
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		s.t.Fatal(err)
+	s.t.Helper()
+	s.stop("")
+}
+
+// stop stops the daemons with that in their name.
+func (s *speaker) stop(name string) {
+	s.t.Helper()
+	for _, cmd := range s.cmds {
+		if !slices.ContainsFunc(cmd.Args, func(a string) bool { return strings.Contains(a, name) }) {
+			continue
+		}
+		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
-func (s *speaker) mend() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+func (s *speaker) mend() {
+	for _, cmd := range s.cmds {
+		_ = cmd.Process.Signal(syscall.SIGCONT)
+	}
+}
+
+// kill ends the daemon without a good-bye.
+func (s *speaker) kill() {
+	for _, cmd := range s.cmds {
+		_ = cmd.Process.Kill()
+	}
+}
 
 // bounce resets the session with a neighbour.
 func (s *speaker) bounce(addr string) {
