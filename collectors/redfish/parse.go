@@ -100,6 +100,7 @@ func parseTree(t *tree, device string) (*snapshot.Snapshot, map[string]bool) {
 	b.storage()
 	b.network()
 	b.fabrics()
+	b.managers()
 	b.equipment()
 	b.cooling()
 	b.oemClaims()

@@ -26,6 +26,7 @@ type supply struct {
 	part    *part
 	chassis string
 	views   []view
+	gauges  []gauge // what sensors say of it
 
 	input, output value64 // W
 	volts         value64
@@ -67,6 +68,11 @@ func (b *builder) power() {
 		var own []*supply
 		own = append(own, b.match(c.path, older, newer)...)
 		own = b.withListed(c, own)
+		if len(own) == 0 {
+			own = b.onlyMeasured(c)
+		} else {
+			b.measureSupplies(c, own)
+		}
 		all = append(all, b.known(all, own)...)
 		b.powerClaims(c)
 		b.hostLoad(c)
@@ -395,6 +401,9 @@ func (s *supply) measure() {
 		input, output := oemPower(v.body)
 		s.input, s.output = s.input.or(input), s.output.or(output)
 	}
+	for _, g := range s.gauges {
+		s.gauge(g)
+	}
 	most = math.Max(2*s.rated.v, 100_000)
 	s.input, s.output = s.input.sane(most), s.output.sane(most)
 	if s.input.ok && (s.output.ok && s.input.v > 2*s.output.v+100 || !s.output.ok && s.rated.ok && s.input.v >= s.rated.v) {
@@ -467,6 +476,10 @@ func (v value) firstItem() value {
 // judgeSupply decides a supply's condition.
 func (b *builder) judgeSupply(s *supply, all []*supply) {
 	p := s.part
+	if s.views[0].form == measured {
+		b.judgeMeasured(s, all)
+		return
+	}
 	views := s.present()
 	for i, v := range views {
 		st, why := b.judgeView(v, s, all)
@@ -699,7 +712,7 @@ func (b *builder) hostLoad(c *chassis) {
 	if p == nil {
 		return
 	}
-	total := num(vendorSays(b.t.at(b.t.partOf(c, "Power")), "TotalPower")).sane(500_000) // Inspur (idrac_exporter issue 173)
+	total := vendorTotal(b.t.at(b.t.partOf(c, "Power"))).sane(500_000)
 	defer func() { p.read("input_power", "W", "", total.v, total.ok && total.v > 0) }()
 	for _, control := range b.t.at(b.t.partOf(c, "Power")).get("PowerControl").items() {
 		drawn := num(control.get("PowerConsumedWatts")).sane(500_000)

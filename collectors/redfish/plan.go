@@ -1,6 +1,9 @@
 package redfish
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // role says what a resource is for: which of its links are followed, and how often it is read.
 type role uint8
@@ -15,6 +18,7 @@ const (
 	rPowerSub // Chassis.PowerSubsystem
 	rSupply
 	rSupplyMetrics
+	rSensor
 	rThermalSub
 	rFan
 	rThermalMetrics
@@ -65,11 +69,19 @@ const (
 
 var paces = map[role]pace{
 	rSystem: always, rPower: always, rThermal: always, rStorage: always, rEquipment: slowly, rDistribution: always,
-	rPowerSub: doubled, rSupply: doubled, rSupplyMetrics: inTurn, rThermalSub: doubled, rFan: doubled,
+	rPowerSub: doubled, rSupply: doubled, rSupplyMetrics: inTurn, rSensor: inTurn, rThermalSub: doubled, rFan: doubled,
 	rBattery: inTurn, rController: inTurn, rDrive: inTurn, rVolume: inTurn, rPool: inTurn, rSimpleStorage: inTurn,
 	rPort: inTurn, rEthernet: inTurn, rSwitch: inTurn, rCircuit: always, rOutlet: inTurn, rDistributionMetrics: inTurn,
 	rCoolingUnit: always, rPump: inTurn, rReservoir: inTurn, rLeakDetection: inTurn, rLeakDetector: inTurn,
 	rArray: always, rArrayDrive: inTurn, rArrayVolume: inTurn, rBaseAdapter: inTurn,
+}
+
+// pace is how often a resource that is known is read. A manager is read in turn only where it may be one of several.
+func (e *entry) pace() pace {
+	if e.role == rManager && !e.many && standsBy(e.body) {
+		return inTurn
+	}
+	return paces[e.role]
 }
 
 // expands says which members are worth asking for in one request with their collection, and how many levels deep.
@@ -178,6 +190,7 @@ func follow(t *tree, r role, at string, body value) []ref {
 			out = append(out, ref{link: p, role: role})
 		}
 	}
+	out = append(out, measuring(t, r, at, body)...)
 	if r == rChassis {
 		for name, role := range chassisParts {
 			if p := conventional(t, at, body, name); p != "" {
@@ -216,6 +229,30 @@ func groupMembers(list value) []string {
 	}
 	return out
 }
+
+// measuring returns the sensors that say of supplies what they do not say themselves: those that a supply links to, and the
+// collection of a server's chassis that lists no supplies.
+func measuring(t *tree, r role, at string, body value) []ref {
+	var out []ref
+	switch r {
+	case rSupply:
+		for _, p := range supplySensors(body) {
+			out = append(out, ref{link: p, role: rSensor})
+		}
+	case rPower:
+		chassis := t.at(path.Dir(at))
+		if len(body.get("PowerSupplies").items()) == 0 && !chassis.get("PowerSubsystem").present() && holdsSystem(chassis) {
+			out = append(out, ref{link: chassis.get("Sensors").link(), role: rSensor, many: true})
+		}
+	case rChassis:
+		if !body.get("Power").present() && !body.get("PowerSubsystem").present() && holdsSystem(body) {
+			out = append(out, ref{link: body.get("Sensors").link(), role: rSensor, many: true})
+		}
+	}
+	return out
+}
+
+func holdsSystem(chassis value) bool { return len(chassis.at("Links", "ComputerSystems").items()) > 0 }
 
 // chassisParts are the resources below a chassis that have a conventional name.
 var chassisParts = map[string]role{"Power": rPower, "Thermal": rThermal, "PowerSubsystem": rPowerSub, "ThermalSubsystem": rThermalSub}

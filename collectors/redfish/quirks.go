@@ -195,6 +195,25 @@ func oemPower(body value) (input, output value64) {
 	return input, output
 }
 
+// vendorTotal is what a machine draws in W where vendors keep it beside an empty PowerControl: Inspur (idrac_exporter issue 173:
+// Oem.Public.TotalPower), Fujitsu iRMC (issue 121: Oem.ts_fujitsu.ChassisPowerConsumption).
+func vendorTotal(power value) value64 {
+	return num(vendorSays(power, "TotalPower")).or(num(vendorSays(power, "ChassisPowerConsumption").get("CurrentPowerConsumptionW")))
+}
+
+// vendorGauges are what vendors measure of supplies outside of them: Fujitsu iRMC in Oem.ts_fujitsu.ChassisPowerSensors, by
+// the supply's name ("PSU1 Power"; idrac_exporter issue 121).
+func vendorGauges(power value) []gauge {
+	var out []gauge
+	for _, s := range vendorSays(power, "ChassisPowerSensors").items() {
+		name := s.get("Designation").str()
+		if m := supplySensor.FindStringSubmatch(name); m != nil && strings.EqualFold(m[2], "power") {
+			out = append(out, gauge{supply: m[1], name: name, unit: "W", in: true, value: num(s.get("CurrentPowerConsumptionW")), words: status(s.get("LegacyStatus"))})
+		}
+	}
+	return out
+}
+
 // oemSupply reads the vendors' own words for a supply's state.
 func oemSupply(body value) (component.Status, string) {
 	oem := body.get("Oem")

@@ -177,7 +177,7 @@ func (w *walk) certain() []item {
 	var out []item
 	for _, p := range slices.Sorted(maps.Keys(w.tree.entries)) {
 		e := w.tree.entries[p]
-		if e.link == "" || paces[e.role] == slowly && !e.stale {
+		if e.link == "" || e.pace() == slowly && !e.stale {
 			continue
 		}
 		if it := (item{ref: ref{link: e.link, role: e.role, many: e.many}, path: p, chassis: e.chassis}); w.due(it) {
@@ -192,7 +192,7 @@ func (t *tree) oldest() map[string]bool {
 	var in []*entry
 	for _, e := range t.entries {
 		if e.inside == "" && !e.gone {
-			if p := paces[e.role]; p == inTurn || p == doubled {
+			if p := e.pace(); p == inTurn || p == doubled {
 				if !e.many || e.query != "" { // a collection only where it brings its members along
 					in = append(in, e)
 				}
@@ -291,7 +291,7 @@ func (w *walk) onward(e *entry) []ref {
 	}
 	var out []ref
 	for _, m := range e.body.get("Members").items() {
-		if p := m.link(); p != "" && !strings.Contains(p, "#") {
+		if p := m.link(); p != "" && !strings.Contains(p, "#") && (wanted(e.role, m) || w.tree.entries[normal(p)] != nil) {
 			out = append(out, ref{link: p, role: e.role})
 		}
 	}
@@ -343,7 +343,7 @@ func (w *walk) due(it item) bool {
 	case e.inside != "" && w.tree.entries[e.inside] != nil && w.tree.entries[e.inside].query != "":
 		return false // comes with its collection when that is due
 	}
-	switch paces[it.role] {
+	switch e.pace() {
 	case always:
 		return true
 	case inTurn:
@@ -608,7 +608,7 @@ func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 	}
 	brought := 0
 	for _, m := range whole.get("Members").items() {
-		if w.embedded(m, it) {
+		if wanted(it.role, m) && w.embedded(m, it) {
 			brought++
 		}
 	}
