@@ -37,11 +37,12 @@ func (s *session) Poll(ctx context.Context, scope collectors.Scope) *snapshot.Sn
 	start := s.now()
 	s.client.begin()
 	s.tries++
+	spare := true
 	if !s.read || s.tree.rescan {
-		scope = collectors.Full
+		scope, spare = collectors.Full, false
 	}
 	s.tree.rescan = false
-	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries}
+	w := walk{client: s.client, tree: s.tree, scope: scope, poll: s.tries, spare: spare}
 	w.about, w.kinds = s.concerns()
 	w.run(ctx)
 	if scope == collectors.Full && s.pushed != nil {

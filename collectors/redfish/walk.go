@@ -45,6 +45,8 @@ type tree struct {
 	differ map[string]bool
 	// noExpand: the service says that it expands collections, and does not.
 	noExpand bool
+	// full is the number of the last Full poll.
+	full int
 	// turns is what the Fast polls have saved up of resources to read in turn.
 	turns float64
 	// rescan: a resource that was there is not any more, so the collections are asked what is.
@@ -104,7 +106,7 @@ const (
 	maxPages  = 64  // of one collection
 	maxPath   = 512 // bytes
 	maxErrors = 50
-	round     = 16 // Fast polls in which every resource has had its turn
+	round     = 16 // Fast polls in which a resource has had its turn
 	patience  = 20 // readings for which a list that is empty all at once is not believed
 
 	rootPath = "/redfish/v1"
@@ -116,6 +118,7 @@ type walk struct {
 	tree   *tree
 	scope  collectors.Scope
 	poll   int             // this poll's number, from 1
+	spare  bool            // what has had its turn of late is not read again, though the poll is Full
 	about  map[string]bool // resources that events spoke of
 	kinds  map[role]bool   // kinds of resources that they spoke of
 
@@ -143,7 +146,7 @@ type item struct {
 func (w *walk) run(ctx context.Context) {
 	w.changed = map[string]bool{}
 	if w.scope == collectors.Fast {
-		w.turn = w.tree.oldest()
+		w.turn = w.tree.oldest(w.poll)
 		known := len(w.about) > 0
 		for p := range w.about {
 			known = w.tree.near(p, w.turn) && known
@@ -163,6 +166,9 @@ func (w *walk) run(ctx context.Context) {
 	w.complete = w.reached && !w.ended
 	if w.scope == collectors.Full && w.complete && w.tree.forget(seen) {
 		w.news = true
+	}
+	if w.scope == collectors.Full {
+		w.tree.full = w.poll
 	}
 	if !w.reached && len(w.errors) == 0 && !w.ended { // nothing was due: is it there at all?
 		w.read(ctx, item{ref: ref{link: rootPath, role: rRoot}, path: rootPath})
@@ -187,31 +193,61 @@ func (w *walk) certain() []item {
 	return out
 }
 
-// oldest picks the resources whose turn it is in a Fast poll.
-func (t *tree) oldest() map[string]bool {
-	var in []*entry
+// taking reports whether the resource has its turn in Fast polls, and within how many of them. A newer form of facts that an
+// older one says too, in every poll, is read half as often as the rest.
+func (t *tree) taking(e *entry) (polls int, is bool) {
+	if e.inside != "" || e.gone || e.many && e.query == "" || hollow(e.role, e.body) {
+		return 0, false // comes with another, is not there, says only what else is there, or has nothing in it
+	}
+	switch e.pace() {
+	case inTurn:
+		if e.role == rSupplyMetrics && t.hasOlder(e.chassis, rSupply) {
+			return 2 * round, true
+		}
+		return round, true
+	case doubled:
+		return 2 * round, true
+	}
+	return 0, false
+}
+
+// oldest picks the resources whose turn it is in a Fast poll: those that are nearest to the end of their time, or past it.
+func (t *tree) oldest(poll int) map[string]bool {
+	type waiting struct {
+		path string
+		part float64 // of its time that is over
+	}
+	var in []waiting
+	share := 0.0
 	for _, e := range t.entries {
-		if e.inside == "" && !e.gone {
-			if p := e.pace(); p == inTurn || p == doubled {
-				if !e.many || e.query != "" { // a collection only where it brings its members along
-					in = append(in, e)
-				}
-			}
+		if polls, is := t.taking(e); is {
+			in = append(in, waiting{e.path, float64(poll-e.poll) / float64(polls)})
+			share += 1 / float64(polls)
 		}
 	}
 	sort.Slice(in, func(i, j int) bool {
-		if in[i].poll != in[j].poll {
-			return in[i].poll < in[j].poll
+		if in[i].part != in[j].part {
+			return in[i].part > in[j].part
 		}
 		return in[i].path < in[j].path
 	})
-	t.turns = min(t.turns, float64(len(in))) + float64(len(in))/round
+	t.turns = min(t.turns, float64(len(in))) + share
 	out := map[string]bool{}
 	for i := 0; i < len(in) && t.turns >= 1; i++ {
 		out[in[i].path] = true
 		t.turns--
 	}
 	return out
+}
+
+// hadTurn reports whether a resource, or the collection that it comes with, has had its turn in a Fast poll since the last Full
+// one, and not long ago: then a Full poll would only read it once more.
+func (w *walk) hadTurn(e *entry) bool {
+	if with := w.tree.entries[e.inside]; with != nil && with.query != "" {
+		e = with
+	}
+	polls, is := w.tree.taking(e)
+	return is && w.spare && e.poll > w.tree.full && w.poll-e.poll < polls
 }
 
 // forget drops what a whole walk has not come across any more.
@@ -334,8 +370,10 @@ func (w *walk) due(it item) bool {
 		return true
 	case e.poll == w.poll: // came with its collection
 		return false
-	case w.scope == collectors.Full, e.stale, it.hot:
+	case e.stale, it.hot:
 		return true
+	case w.scope == collectors.Full:
+		return !w.hadTurn(e)
 	case e.gone && e.body.kind == missing: // it never was there
 		return false
 	case e.many && e.query == "": // a collection that does not bring its members: they are read by themselves
@@ -369,14 +407,23 @@ func hollow(r role, body value) bool {
 	return false
 }
 
-// hasOlder reports whether the chassis shows the older form of what the role is of.
+// hasOlder reports whether the chassis shows the older form of what the role is of, with what it lists in it: some services
+// keep a Power without supplies beside the newer form, and some list only links to them.
 func (t *tree) hasOlder(chassis string, r role) bool {
-	name := "Power"
+	older, name := rPower, "Power"
 	if r == rThermalSub || r == rFan {
-		name = "Thermal"
+		older, name = rThermal, "Thermal"
 	}
 	e := t.entries[normal(t.at(chassis).get(name).link())]
-	return e != nil && !e.gone
+	if e == nil || e.gone {
+		return false
+	}
+	for _, listed := range e.body.get(listIn[older]).items() {
+		if len(listed.names()) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // read reads one resource, all pages of it, and what came inside it.

@@ -34,9 +34,7 @@ func TestBenchRedfish(t *testing.T) {
 	t.Logf("%-42s %9d %9s", "idrac_exporter 2.6.1, as recorded", exporterRequests, exporterWall)
 	for _, expand := range []bool{true, false} {
 		name := map[bool]string{true: "sparewatch, with $expand", false: "sparewatch, without $expand"}[expand]
-		full, fast := benchRedfish(t, expand)
-		const polls = 40 // states every 15 s, inventory every 10 min
-		mean := redfishCost{(full.requests + (polls-1)*fast.requests) / polls, (full.wall + (polls-1)*fast.wall) / polls}
+		full, fast, mean := benchRedfish(t, expand)
 		for _, line := range []struct {
 			what string
 			redfishCost
@@ -54,8 +52,9 @@ type redfishCost struct {
 	wall     time.Duration
 }
 
-// benchRedfish measures polls of the states and of the inventory.
-func benchRedfish(t *testing.T, expand bool) (full, fast redfishCost) {
+// benchRedfish measures polls of the inventory, of the states between them, and the mean of all, at the default intervals: states
+// every 15 s, inventory every 10 min.
+func benchRedfish(t *testing.T, expand bool) (full, fast, mean redfishCost) {
 	b := &lab.BMC{Resources: lab.NewResources(acme(expand)), User: "reader", Password: "a-secret"}
 	s, err := lab.ServeRedfish("127.0.0.1:0", b, nil)
 	if err != nil {
@@ -73,27 +72,33 @@ func benchRedfish(t *testing.T, expand bool) (full, fast redfishCost) {
 		t.Fatalf("%d components, %+v", len(first.Components), first.Errors)
 	}
 	s.Inject(lab.HTTPFault{Delay: bmcDelay})
-	// Resources have their turn within 16 polls: so many are a whole round.
-	return measureRedfish(t, session, collectors.Full, 3), measureRedfish(t, session, collectors.Fast, 32)
+	const cycles, between = 2, 39
+	for range cycles {
+		fast.add(measureRedfish(t, session, collectors.Fast, between))
+		full.add(measureRedfish(t, session, collectors.Full, 1))
+	}
+	mean.add(full)
+	mean.add(fast)
+	return full.over(cycles), fast.over(cycles * between), mean.over(cycles * (between + 1))
 }
 
-func measureRedfish(t *testing.T, s collectors.Session, scope collectors.Scope, polls int) redfishCost {
-	var walls []time.Duration
-	requests := 0
+func (c *redfishCost) add(o redfishCost) { c.requests, c.wall = c.requests+o.requests, c.wall+o.wall }
+
+func (c redfishCost) over(polls int) redfishCost {
+	return redfishCost{c.requests / float64(polls), c.wall / time.Duration(polls)}
+}
+
+// measureRedfish is what so many polls cost together.
+func measureRedfish(t *testing.T, s collectors.Session, scope collectors.Scope, polls int) (cost redfishCost) {
 	for range polls {
 		begun := time.Now()
 		snap := s.Poll(context.Background(), scope)
-		walls = append(walls, time.Since(begun))
-		requests += snap.Requests
+		cost.add(redfishCost{float64(snap.Requests), time.Since(begun)})
 		if len(snap.Errors) > 0 {
 			t.Fatal(snap.Errors)
 		}
 	}
-	sum := time.Duration(0)
-	for _, w := range walls {
-		sum += w
-	}
-	return redfishCost{float64(requests) / float64(polls), sum / time.Duration(polls)}
+	return cost
 }
 
 // acme is a server as current BMCs show one: power and thermal in both forms, a RAID 6 of eight drives, four ports.
