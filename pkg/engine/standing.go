@@ -110,6 +110,9 @@ func (e *Engine) held(st *stand) bool {
 		return true
 	}
 	hold := e.opt.Hold[st.f.Rule]
+	if e.tooEarly(st) {
+		hold = max(hold, e.opt.Ask)
+	}
 	if hold == 0 {
 		return false
 	}
@@ -117,6 +120,15 @@ func (e *Engine) held(st *stand) bool {
 		e.standing.first[st.f.Key] = e.now
 	}
 	return e.now.Sub(e.standing.first[st.f.Key]) < hold
+}
+
+// tooEarly reports whether people would be told of a finding before it is known what the services that lean on it have
+// left, because not every device was read since the start.
+func (e *Engine) tooEarly(st *stand) bool {
+	if !pages[st.f.Rule] || e.heardAll() || e.settled() {
+		return false
+	}
+	return slices.ContainsFunc(e.impacts(st.f.Subject), func(i finding.Impact) bool { return i.Spares == nil })
 }
 
 // keepResumed keeps what was open before a restart until its subject can be judged.
@@ -140,16 +152,50 @@ func (e *Engine) keepResumed(found map[finding.Key]stand) {
 	}
 }
 
-// answeredFor reports whether what was open before a restart can be judged now.
+// answeredFor reports whether what was open before a restart can be judged now: its device was read, or that of
+// something that hangs on it. What nobody reads by itself is judged when all were read or the settle time is over. A
+// device that does not answer clears nothing.
 func (e *Engine) answeredFor(f finding.Finding) bool {
-	if e.settled() {
-		return true
-	}
 	name := f.Subject.Device()
-	if d := e.devices[name]; e.observed[name] || d != nil && d.view != nil {
+	d := e.devices[name]
+	own := e.observed[name] || d != nil && d.view != nil
+	switch {
+	case own && e.answers(name):
 		return e.mayJudge(name)
+	case !e.heardAll() && !e.settled():
+		return false
 	}
-	return e.heardAll()
+	n, ok := e.graph.Node(f.Subject)
+	if !ok {
+		return !own
+	}
+	return !e.unheardBelow(n)
+}
+
+// answers reports whether a device was read, and is not silent.
+func (e *Engine) answers(name string) bool {
+	d := e.devices[name]
+	return d != nil && d.view != nil && d.view.Read && !allSilent(d)
+}
+
+// unheardBelow reports whether a node is of a device that does not answer, or such devices hang on it, and none answers.
+func (e *Engine) unheardBelow(n redundancy.Node) bool {
+	waits, heard := false, false
+	seen, stack := map[redundancy.Node]bool{n: true}, []redundancy.Node{n}
+	for len(stack) > 0 && !heard {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		name := e.graph.ID(at).Device()
+		waits = waits || e.observed[name]
+		heard = e.answers(name)
+		for _, kid := range e.users.of(at) {
+			if !seen[kid] {
+				seen[kid] = true
+				stack = append(stack, kid)
+			}
+		}
+	}
+	return waits && !heard
 }
 
 func (e *Engine) forgetClosed(found map[finding.Key]stand) {
@@ -159,7 +205,7 @@ func (e *Engine) forgetClosed(found map[finding.Key]stand) {
 		}
 	}
 	for key := range e.standing.first {
-		if _, stands := found[key]; !stands && e.now.Sub(e.standing.first[key]) > e.opt.Hold[ruleOf(key)] {
+		if _, stands := found[key]; !stands && e.now.Sub(e.standing.first[key]) > max(e.opt.Ask, e.opt.Hold[ruleOf(key)]) {
 			delete(e.standing.first, key)
 		}
 	}
