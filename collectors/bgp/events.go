@@ -1,7 +1,9 @@
 package bgp
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
@@ -12,15 +14,15 @@ import (
 )
 
 // watched is what is asked of a GoBGP server, embedded or behind its API: sessions, every path as it came in, and the
-// ends of RIBs.
-func watched() *api.WatchEventRequest {
+// ends of RIBs. A message holds batch paths at most; 0: those of one UPDATE, however many.
+func watched(batch uint32) *api.WatchEventRequest {
 	return &api.WatchEventRequest{
 		Peer: &api.WatchEventRequest_Peer{},
 		Table: &api.WatchEventRequest_Table{Filters: []*api.WatchEventRequest_Table_Filter{
 			{Type: api.WatchEventRequest_Table_Filter_ADJIN, Init: true},
 			{Type: api.WatchEventRequest_Table_Filter_EOR, Init: true},
 		}},
-		BatchSize: 256,
+		BatchSize: batch,
 	}
 }
 
@@ -42,8 +44,12 @@ type taker struct {
 
 	last   string // a neighbour's address as it came last, and as it reads
 	lastIP netip.Addr
+	// attrs are the path attributes that came last, and what they say: the paths of one UPDATE have the same.
+	attrs  []*anypb.Any
+	read   bgp.Attributes
 	u      bgp.Update
 	one    [1]bgp.NLRI
+	prefix api.IPAddressPrefix
 }
 
 func newTaker(n names) *taker {
@@ -122,7 +128,7 @@ func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
 	if !ok {
 		return
 	}
-	f.u = bgp.Update{Attrs: bgp.Attributes{ASPath: f.u.Attrs.ASPath[:0], Communities: f.u.Attrs.Communities[:0]}}
+	f.u = bgp.Update{}
 	family := bgp.FamilyOf(uint16(p.GetFamily().GetAfi()), uint8(p.GetFamily().GetSafi()))
 	if p.GetNlri() == nil {
 		f.u.Ended = []bgp.Family{family}
@@ -132,7 +138,7 @@ func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
 	if family != bgp.IPv4Unicast && family != bgp.IPv6Unicast {
 		return
 	}
-	prefix, ok := prefixOf(p.GetNlri())
+	prefix, ok := f.prefixOf(p.GetNlri())
 	if !ok {
 		return
 	}
@@ -143,7 +149,7 @@ func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
 	} else {
 		f.kept[from]++
 		f.u.Announced = f.one[:]
-		attributes(&f.u.Attrs, p.GetPattrs())
+		f.u.Attrs = f.attributes(p.GetPattrs())
 		f.u.MPNextHop = f.u.Attrs.NextHop
 		if prefix.Addr().Is4() {
 			f.u.Classic = 1
@@ -152,21 +158,33 @@ func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
 	t.Update(k, paths.AdjInPre, &f.u, now)
 }
 
-func prefixOf(a *anypb.Any) (netip.Prefix, bool) {
-	var n api.IPAddressPrefix
-	if a.UnmarshalTo(&n) != nil {
+func (f *taker) prefixOf(a *anypb.Any) (netip.Prefix, bool) {
+	if a.UnmarshalTo(&f.prefix) != nil {
 		return netip.Prefix{}, false
 	}
-	addr, err := netip.ParseAddr(n.GetPrefix())
+	addr, err := netip.ParseAddr(f.prefix.GetPrefix())
 	if err != nil {
 		return netip.Prefix{}, false
 	}
-	p, err := addr.Unmap().Prefix(int(n.GetPrefixLen()))
+	p, err := addr.Unmap().Prefix(int(f.prefix.GetPrefixLen()))
 	return p, err == nil
 }
 
-// attributes reads the path attributes that tables keep.
-func attributes(to *bgp.Attributes, list []*anypb.Any) {
+// attributes reads a path's attributes, unless they are those that were read last.
+func (f *taker) attributes(list []*anypb.Any) bgp.Attributes {
+	same := slices.EqualFunc(list, f.attrs, func(a, b *anypb.Any) bool {
+		return a.GetTypeUrl() == b.GetTypeUrl() && bytes.Equal(a.GetValue(), b.GetValue())
+	})
+	if !same {
+		f.attrs = list
+		f.read = bgp.Attributes{ASPath: f.read.ASPath[:0], Communities: f.read.Communities[:0]}
+		readAttributes(&f.read, list)
+	}
+	return f.read
+}
+
+// readAttributes reads the path attributes that tables keep.
+func readAttributes(to *bgp.Attributes, list []*anypb.Any) {
 	for _, a := range list {
 		m, err := a.UnmarshalNew()
 		if err != nil {

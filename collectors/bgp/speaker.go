@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/config/oc"
 	"github.com/osrg/gobgp/v3/pkg/server"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
@@ -118,8 +120,8 @@ type speaker struct {
 	md5        md5 // as it was when we started
 }
 
-// openSpeaker starts the speaker. Import is rejected by policy, so that nothing enters the table from which anything is
-// ever announced; the adj-in still shows every path. Export is rejected too, as a second lock.
+// openSpeaker starts the speaker. The table from which GoBGP announces has no unicast family at all, import is rejected by
+// policy, and export too: three locks. The adj-in still shows every path.
 func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, error) {
 	addrs, port, err := []string(nil), int32(-1), error(nil)
 	if !o.dials {
@@ -137,7 +139,7 @@ func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, erro
 	s.log.changed = s.refresh
 	s.server = server.NewBgpServer(server.LoggerOption(s.log))
 	go s.server.Serve()
-	global := &api.Global{Asn: o.AS, RouterId: o.RouterID.String(), ListenPort: port, ListenAddresses: addrs}
+	global := &api.Global{Asn: o.AS, RouterId: o.RouterID.String(), ListenPort: port, ListenAddresses: addrs, Families: []uint32{uint32(oc.AFI_SAFI_TYPE_OPAQUE.ToInt())}}
 	if err := s.server.StartBgp(ctx, &api.StartBgpRequest{Global: global}); err != nil {
 		return nil, fmt.Errorf("bgp: start the speaker on %s: %w", o.Listen, err)
 	}
@@ -151,7 +153,7 @@ func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, erro
 	ctx, s.cancel = context.WithCancel(ctx)
 	t := newTaker(s.names)
 	t.why, t.changed = s.log.reason, s.changed
-	err = s.server.WatchEvent(ctx, watched(), func(r *api.WatchEventResponse) {
+	err = s.server.WatchEvent(ctx, watched(0), func(r *api.WatchEventResponse) {
 		var marked []func()
 		t.changed = func(a netip.Addr, up bool) { marked = append(marked, func() { s.changed(a, up) }) }
 		h.feed(func(table *paths.Table, now time.Time) { t.take(table, r, now) })
@@ -410,15 +412,15 @@ func (s *speaker) shutBeyond(ctx context.Context, n Neighbour, most int) {
 	})
 }
 
-// peer is a neighbour in GoBGP's words: we wait for it, take its paths with their ids where it offers them, and nothing
-// else.
+// peer is a neighbour in GoBGP's words: we wait for it, take its paths with their ids where it offers them, also those that
+// our own AS is in (GoBGP would not tell of them, nor that they take another's place), and nothing else.
 func (s *speaker) peer(n Neighbour) *api.Peer {
 	hold := uint64(90)
 	if n.Hold > 0 {
 		hold = uint64(n.Hold.Seconds())
 	}
 	p := &api.Peer{
-		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: n.AS, LocalAsn: n.LocalAS, AuthPassword: n.Password.Reveal()},
+		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: n.AS, LocalAsn: n.LocalAS, AuthPassword: n.Password.Reveal(), AllowOwnAsn: math.MaxUint8},
 		Transport: &api.Transport{PassiveMode: true},
 		Timers:    &api.Timers{Config: &api.TimersConfig{HoldTime: hold, KeepaliveInterval: max(1, hold/3), ConnectRetry: 5, IdleHoldTimeAfterReset: 1}},
 	}

@@ -142,7 +142,7 @@ func prefixesOf(n int) []netip.Prefix {
 // table writes the whole table: the prefixes in runs that share their attributes.
 func (f *feed) table(prefixes []netip.Prefix) {
 	f.up()
-	origin := uint32(10_000)
+	origin := uint32(70_000) // none of ours among them
 	for i := 0; i < len(prefixes); {
 		run := 1 + int(f.r.ExpFloat64()*5.5)
 		run = min(run, len(prefixes)-i, 900)
