@@ -8,6 +8,7 @@ package bmp
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,8 +96,25 @@ type Stat struct {
 type PathStatus struct {
 	Status uint32
 	Reason uint16
-	// Index of the NLRI it speaks of; 0: all of them.
+	// Index of the NLRI it speaks of, from 1; 0: all of them. Of a group its number.
 	Index uint16
+	// Members are the indices of the group's NLRIs; nil: it speaks of one or of all.
+	Members []uint16
+}
+
+// StatusOf is the status of the path to an announced prefix, counted from 0; false: none was given. What is said of one
+// prefix goes before what is said of all.
+func (m *Message) StatusOf(announced int) (status uint32, told bool) {
+	index := uint16(announced + 1)
+	for _, s := range m.Status {
+		switch {
+		case s.Members == nil && s.Index == index, slices.Contains(s.Members, index):
+			return s.Status, true
+		case s.Members == nil && s.Index == 0 && !told:
+			status, told = s.Status, true
+		}
+	}
+	return status, told
 }
 
 // Info is what an Initiation or Termination message says.

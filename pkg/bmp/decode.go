@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
@@ -268,12 +269,31 @@ func readable(u *bgp.Update, err error) bool {
 	return true
 }
 
-// The TLVs of version 4 route monitoring messages (draft-ietf-grow-bmp-tlv section 4.2).
-const (
-	tlvVRF        = 0x0003
-	tlvUpdate     = 0x0004
-	tlvPathStatus = 0x0005
+// numbering are the types of the TLVs of version 4 route monitoring messages. They changed with the drafts; the TLV that
+// holds the UPDATE tells which it is.
+type numbering struct{ group, vrf, update, status uint16 }
+
+var (
+	// draft-ietf-grow-bmp-tlv up to -19, as Cisco's and Huawei's routers send it
+	early = numbering{group: 2, vrf: 3, update: 4, status: 5}
+	// draft-ietf-grow-bmp-tlv-20, with the path status after its last
+	late = numbering{group: 4, vrf: 5, update: 7, status: 8}
 )
+
+// numbered finds out how a message numbers its TLVs.
+func numbered(b []byte) numbering {
+	for len(b) >= 6 {
+		n := 6 + int(binary.BigEndian.Uint16(b[2:]))
+		if n > len(b) {
+			break
+		}
+		if _, _, _, err := bgp.Cut(b[6:n]); err == nil && binary.BigEndian.Uint16(b) == late.update {
+			return late
+		}
+		b = b[n:]
+	}
+	return early
+}
 
 // routes4 reads a version 4 route monitoring message: indexed TLVs, one of which holds the UPDATE. Earlier drafts put
 // the UPDATE first, without a TLV.
@@ -299,41 +319,61 @@ func (d *Decoder) routes4(b []byte) error {
 	return err
 }
 
+// ofGroup is the bit of an index that says that it is a group's number (draft-ietf-grow-bmp-tlv section 4.2.1).
+const ofGroup = 0x8000
+
 // tlvs reads indexed TLVs: type, length, index, value. The highest bit of the type says that an enterprise's number
 // stands before the value.
 func (d *Decoder) tlvs(b []byte, update func([]byte) error) error {
+	is := numbered(b)
+	var groups map[uint16][]uint16
 	for len(b) > 0 {
 		if len(b) < 6 {
 			d.m.Problems = append(d.m.Problems, "TLV cut short")
-			return nil
+			break
 		}
 		kind, n, index := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:])), binary.BigEndian.Uint16(b[4:])
 		if n > len(b)-6 {
 			d.m.Problems = append(d.m.Problems, "TLV cut short")
-			return nil
+			break
 		}
 		v := b[6 : 6+n]
 		b = b[6+n:]
 		switch {
 		case kind&0x8000 != 0 && len(v) >= 4:
 			// Cisco writes its path marking under its own number, with the same contents.
-			if kind&0x7fff == tlvPathStatus {
+			if kind&0x7fff == is.status {
 				d.status(index, v[4:])
 				continue
 			}
 			d.m.Problems = append(d.m.Problems, fmt.Sprintf("TLV %d of enterprise %d", kind&0x7fff, binary.BigEndian.Uint32(v)))
-		case kind == tlvUpdate && update != nil && len(v) > 19:
+		case kind == is.update && update != nil && len(v) > 19:
 			if err := update(v); err != nil {
 				return err
 			}
-		case kind == tlvPathStatus || kind == 1 && update == nil && (n == 4 || n == 6):
+		case kind == is.status || kind == 1 && update == nil && (n == 4 || n == 6):
 			d.status(index, v)
-		case kind == tlvVRF:
+		case kind == is.group && index&ofGroup != 0 && n%2 == 0:
+			if groups == nil {
+				groups = map[uint16][]uint16{}
+			}
+			groups[index&^ofGroup] = indices(v)
+		case kind == is.vrf, is == late && kind <= 6: // number, flags, time and means of reading of the message
 		default:
 			d.m.Problems = append(d.m.Problems, fmt.Sprintf("TLV %d", kind))
 		}
 	}
+	d.resolve(groups)
 	return nil
+}
+
+// indices reads the members of a group.
+func indices(v []byte) []uint16 {
+	all := make([]uint16, 0, len(v)/2)
+	for ; len(v) >= 2; v = v[2:] {
+		all = append(all, binary.BigEndian.Uint16(v))
+	}
+	return all
 }
 
 func (d *Decoder) status(index uint16, v []byte) {
@@ -341,11 +381,32 @@ func (d *Decoder) status(index uint16, v []byte) {
 		d.m.Problems = append(d.m.Problems, "path status cut short")
 		return
 	}
-	s := PathStatus{Status: binary.BigEndian.Uint32(v), Index: index &^ 0x8000}
+	s := PathStatus{Status: binary.BigEndian.Uint32(v), Index: index}
 	if len(v) >= 6 {
 		s.Reason = binary.BigEndian.Uint16(v[4:])
 	}
 	d.m.Status = append(d.m.Status, s)
+}
+
+// resolve finds the members of the groups that statuses speak of. IOS XR makes groups and then names them without the bit
+// that says so: where no index has it, an index that is a group's number is that group's.
+func (d *Decoder) resolve(groups map[uint16][]uint16) {
+	marked := slices.ContainsFunc(d.m.Status, func(s PathStatus) bool { return s.Index&ofGroup != 0 })
+	kept := d.m.Status[:0]
+	for _, s := range d.m.Status {
+		group := s.Index&ofGroup != 0
+		s.Index &^= ofGroup
+		members, known := groups[s.Index]
+		switch {
+		case known && (group || !marked):
+			s.Members = members
+		case group:
+			d.m.Problems = append(d.m.Problems, "path status of a group that is not there")
+			continue
+		}
+		kept = append(kept, s)
+	}
+	d.m.Status = kept
 }
 
 func (d *Decoder) up(b []byte) error {

@@ -226,3 +226,50 @@ func BenchmarkRouteMonitoring(b *testing.B) {
 		}
 	}
 }
+
+// routes3 is an UPDATE that announces 198.51.100.0/24, 203.0.113.0/24 and 192.0.2.0/24.
+func routes3() []byte {
+	return message(2, append(route()[19:], 24, 203, 0, 113, 24, 192, 0, 2)...)
+}
+
+// indexed is a TLV of a version 4 route monitoring message.
+func indexed(kind, index uint16, value ...byte) []byte {
+	b := binary.BigEndian.AppendUint16(nil, kind)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(value)))
+	return append(binary.BigEndian.AppendUint16(b, index), value...)
+}
+
+func TestPathStatus(t *testing.T) {
+	const best, backup, none = bmp.StatusBest | bmp.StatusPrimary, bmp.StatusBackup, 0
+	early, late := indexed(4, 0, routes3()...), indexed(7, 0, routes3()...)
+	for _, c := range []struct {
+		name string
+		tlvs []byte
+		want [3]uint32
+	}{
+		{"one of all", slices.Concat(early, indexed(5, 0, 0, 0, 0, 0x0a)), [3]uint32{best, best, best}},
+		{"one each, in front of the UPDATE", slices.Concat(indexed(5, 1, 0, 0, 0, 0x0a), indexed(5, 3, 0, 0, 0, 0x10), early), [3]uint32{best, none, backup}},
+		{"what is said of one goes before what is said of all", slices.Concat(early, indexed(5, 0, 0, 0, 0, 0x0a), indexed(5, 2, 0, 0, 0, 0x10)), [3]uint32{best, backup, best}},
+		{"a group", slices.Concat(indexed(2, 0x8001, 0, 2, 0, 3), early, indexed(5, 0x8001, 0, 0, 0, 0x10), indexed(5, 1, 0, 0, 0, 0x0a)), [3]uint32{best, backup, backup}},
+		{"a group named without its bit", slices.Concat(indexed(2, 0x8001, 0, 1, 0, 2), early, indexed(5, 1, 0, 0, 0, 0x0a)), [3]uint32{best, best, none}},
+		{"a group that is not there", slices.Concat(early, indexed(5, 0x8001, 0, 0, 0, 0x10)), [3]uint32{}},
+		{"a vendor's own", slices.Concat(early, indexed(0x8005, 0, 0, 0, 0, 9, 0, 0, 0, 0x10)), [3]uint32{backup, backup, backup}},
+		{"the numbers of draft 20", slices.Concat(indexed(4, 0x8002, 0, 1), indexed(1, 0, 0, 0, 0, 9), indexed(5, 0, []byte("global")...), late, indexed(8, 0x8002, 0, 0, 0, 0x0a)), [3]uint32{best, none, none}},
+	} {
+		m, err := bmp.NewDecoder().Message(common(4, 0, peer(0, 0), c.tlvs))
+		if err != nil || m.Update == nil || len(m.Update.Announced) != 3 {
+			t.Errorf("%s: %+v %v", c.name, m, err)
+			continue
+		}
+		var got [3]uint32
+		for i := range got {
+			got[i], _ = m.StatusOf(i)
+		}
+		if got != c.want {
+			t.Errorf("%s: %v, want %v (%v)", c.name, got, c.want, m.Status)
+		}
+		if wrong := c.name == "a group that is not there"; wrong != (len(m.Problems) > 0) {
+			t.Errorf("%s: %v", c.name, m.Problems)
+		}
+	}
+}

@@ -31,8 +31,8 @@ func newStore() *store {
 }
 
 // intern returns the number of the attributes. The caller holds no use of it yet: see take.
-func (s *store) intern(a *bgp.Attributes, hop netip.Addr) uint32 {
-	s.buf = encode(s.buf[:0], a, hop)
+func (s *store) intern(a *bgp.Attributes, hop netip.Addr, status Status) uint32 {
+	s.buf = encode(s.buf[:0], a, hop, status)
 	sum := uint32(maphash.Bytes(s.seed, s.buf))
 	mask := uint32(len(s.index) - 1)
 	i := sum & mask
@@ -170,11 +170,15 @@ const (
 	withLocalPref
 	withOriginator
 	withAtomic
+	withStatus
 )
 
 // encode writes the attributes: flags, origin, marks, clusters, next hop, optional numbers, and the AS path's segments.
-func encode(b []byte, a *bgp.Attributes, hop netip.Addr) []byte {
+func encode(b []byte, a *bgp.Attributes, hop netip.Addr, status Status) []byte {
 	var flags byte
+	if status != 0 {
+		flags |= withStatus
+	}
 	if a.HasMED {
 		flags |= withMED
 	}
@@ -197,6 +201,9 @@ func encode(b []byte, a *bgp.Attributes, hop netip.Addr) []byte {
 	}
 	if a.OriginatorID.IsValid() {
 		b = appendAddr(b, a.OriginatorID)
+	}
+	if status != 0 {
+		b = binary.BigEndian.AppendUint16(b, uint16(status))
 	}
 	for _, s := range a.ASPath {
 		for asns := s.ASNs; len(asns) > 0; {
@@ -235,10 +242,10 @@ func readAddr(b []byte) (netip.Addr, []byte) {
 }
 
 // attributes are what the number stands for, in memory of their own.
-func (s *store) attributes(n uint32) bgp.Attributes {
+func (s *store) attributes(n uint32) (a bgp.Attributes, status Status) {
 	b := s.bytesOf(n)
 	flags := b[0]
-	a := bgp.Attributes{Origin: bgp.Origin(b[1]), Marks: bgp.Marks(b[2]), Clusters: int(b[3]), Atomic: flags&withAtomic != 0}
+	a = bgp.Attributes{Origin: bgp.Origin(b[1]), Marks: bgp.Marks(b[2]), Clusters: int(b[3]), Atomic: flags&withAtomic != 0}
 	a.NextHop, b = readAddr(b[4:])
 	if flags&withMED != 0 {
 		a.MED, a.HasMED, b = binary.BigEndian.Uint32(b), true, b[4:]
@@ -249,6 +256,9 @@ func (s *store) attributes(n uint32) bgp.Attributes {
 	if flags&withOriginator != 0 {
 		a.OriginatorID, b = readAddr(b)
 	}
+	if flags&withStatus != 0 {
+		status, b = Status(binary.BigEndian.Uint16(b)), b[2:]
+	}
 	for len(b) > 0 {
 		seg := bgp.Segment{Type: bgp.SegmentType(b[0]), ASNs: make([]bgp.ASN, b[1])}
 		b = b[2:]
@@ -257,5 +267,5 @@ func (s *store) attributes(n uint32) bgp.Attributes {
 		}
 		a.ASPath = append(a.ASPath, seg)
 	}
-	return a
+	return a, status
 }

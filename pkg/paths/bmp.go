@@ -34,7 +34,7 @@ func (t *Table) TakeBMP(router string, m *bmp.Message, at time.Time) {
 		t.down(s, downReason(m.Down), at)
 	case m.Update != nil:
 		s.info.merge(Info{PeerAS: m.Peer.AS, PeerID: m.Peer.ID, Relay: m.Peer.Type == bmp.LocRIBPeer}) // its Peer Up may have been missed
-		t.update(s, rib, m.Update, at)
+		t.update(s, rib, m.Update, marksOf(m), at)
 	case m.Type == bmp.StatisticsReport:
 		t.Count(s.key, t.statistics(m.Stats), at)
 	}

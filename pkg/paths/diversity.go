@@ -113,6 +113,7 @@ type candidate struct {
 	peer     netip.Addr
 	id       netip.Addr
 	pref     uint32
+	status   Status // what the router says that it does with it
 	// relayed: the session tells what somebody chose.
 	relayed bool
 }
@@ -139,6 +140,7 @@ type betterBy string
 // what comes after it only breaks ties.
 const (
 	byNothing   betterBy = ""
+	byRouter    betterBy = "the router's own choice"
 	byPrefix    betterBy = "longer prefix"
 	byPref      betterBy = "local preference"
 	byLength    betterBy = "AS path length"
@@ -196,13 +198,17 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// best picks the best of a session's paths. MED makes "better" not transitive, so it is found as routers do: of each
-// neighbouring AS the best, then the best of those.
+// best picks the best of a session's paths: among those that the router itself put first, where it says so. MED makes
+// "better" not transitive, so it is found as routers do: of each neighbouring AS the best, then the best of those.
 func best(all []candidate) *candidate {
 	by := map[bgp.ASN]*candidate{}
 	var order []bgp.ASN
+	first := slices.MinFunc(all, func(a, b candidate) int { return cmp.Compare(a.status.use(), b.status.use()) }).status.use()
 	for i := range all {
 		c := &all[i]
+		if c.status.use() != first {
+			continue
+		}
 		was := by[c.upstream()]
 		if was == nil {
 			order = append(order, c.upstream())

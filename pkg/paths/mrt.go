@@ -38,7 +38,7 @@ func (t *Table) TakeMRT(collector string, rec *mrt.Record, relay bool) {
 	case rec.Update != nil:
 		s.info.merge(i)
 		t.learnOwn(s)
-		t.update(s, AdjInPre, rec.Update, rec.At)
+		t.update(s, AdjInPre, rec.Update, nil, rec.At)
 		if rec.Entry != nil { // a table says everything
 			for _, f := range []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast} {
 				t.end(s, AdjInPre, f, rec.At)

@@ -245,7 +245,7 @@ func (v *View) relays(session component.ID) bool {
 // way is a way as a component.
 func way(w *WayView) component.Component {
 	c := component.Component{ID: w.ID, Kind: component.Path, Name: wayName(w), Aliases: []string{}, Why: w.Why, Readings: []component.Reading{},
-		Attributes: attributes("as_path", w.Path, "upstream", asName(w.Upstream), "route_server", asName(w.Server), "router", w.Router)}
+		Attributes: attributes("as_path", w.Path, "upstream", asName(w.Upstream), "route_server", asName(w.Server), "router", w.Router, "path_status", w.Status)}
 	if w.Route.IsValid() {
 		c.Attributes["route"] = w.Route.String()
 	}

@@ -179,7 +179,7 @@ func (w *surveyor) of(s *session, attr uint32, whole bool) surveyed {
 	if x, ok := w.known[key]; ok && !whole {
 		return x
 	}
-	a := w.t.attrs.attributes(attr)
+	a, _ := w.t.attrs.attributes(attr)
 	c := outward(a.ASPath, peer, w.t.own, w.servers)
 	x := surveyed{upstream: c.upstream(), asns: c.certain(whole)}
 	if !whole {
@@ -204,7 +204,8 @@ func (t *Table) Originated(by map[bgp.ASN]bool, limit int) []netip.Prefix {
 			p.all(func(q netip.Prefix, _, attr uint32) {
 				is, known := ours[attr]
 				if !known {
-					hops := flatten(t.attrs.attributes(attr).ASPath, nil, nil)
+					a, _ := t.attrs.attributes(attr)
+					hops := flatten(a.ASPath, nil, nil)
 					is = len(hops) > 0 && by[hops[len(hops)-1].as]
 					ours[attr] = is
 				}

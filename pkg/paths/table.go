@@ -362,10 +362,10 @@ func (t *Table) Update(k Key, r RIB, u *bgp.Update, at time.Time) {
 	if s == nil || r >= ribs {
 		return
 	}
-	t.update(s, r, u, at)
+	t.update(s, r, u, nil, at)
 }
 
-func (t *Table) update(s *session, r RIB, u *bgp.Update, at time.Time) {
+func (t *Table) update(s *session, r RIB, u *bgp.Update, told marks, at time.Time) {
 	if s.state != Up { // its Up was missed
 		t.up(s, Info{}, at)
 	}
@@ -386,8 +386,8 @@ func (t *Table) update(s *session, r RIB, u *bgp.Update, at time.Time) {
 	for i := range u.Withdrawn {
 		t.withdraw(s, r, &u.Withdrawn[i], at)
 	}
-	t.announce(s, r, u, 0, u.Classic, u.Attrs.NextHop, at)
-	t.announce(s, r, u, u.Classic, len(u.Announced), u.MPNextHop, at)
+	t.announce(s, r, u, 0, u.Classic, u.Attrs.NextHop, told, at)
+	t.announce(s, r, u, u.Classic, len(u.Announced), u.MPNextHop, told, at)
 	t.heed(s, at)
 }
 
@@ -400,15 +400,22 @@ func (t *Table) end(s *session, r RIB, f bgp.Family, at time.Time) {
 	}
 }
 
-func (t *Table) announce(s *session, r RIB, u *bgp.Update, from, to int, hop netip.Addr, at time.Time) {
+func (t *Table) announce(s *session, r RIB, u *bgp.Update, from, to int, hop netip.Addr, told marks, at time.Time) {
 	if from >= to {
 		return
 	}
-	attr := t.attrs.intern(&u.Attrs, hop)
+	status := told.of(from)
+	attr := t.attrs.intern(&u.Attrs, hop, status)
 	t.attrs.take(attr) // held while the paths take theirs
 	rib := s.rib[r]
 	for i := from; i < to; i++ {
 		n := &u.Announced[i]
+		if is := told.of(i); is != status {
+			t.attrs.drop(attr)
+			status = is
+			attr = t.attrs.intern(&u.Attrs, hop, status)
+			t.attrs.take(attr)
+		}
 		f := n.Family().Index()
 		if f < 0 {
 			continue
@@ -705,7 +712,8 @@ func (t *Table) lookup(s *session, r RIB, p netip.Prefix, cover bool) []Route {
 				continue
 			}
 			rib.by[f].each(q, func(x, attr uint32) {
-				found = append(found, Route{Prefix: q, PathID: x, Attrs: t.attrs.attributes(attr)})
+				a, status := t.attrs.attributes(attr)
+				found = append(found, Route{Prefix: q, PathID: x, Attrs: a, Status: status})
 			})
 		}
 		if len(found) > 0 {
@@ -721,6 +729,7 @@ type Route struct {
 	Prefix netip.Prefix
 	PathID uint32
 	Attrs  bgp.Attributes
+	Status Status
 }
 
 // Size says what the table holds.

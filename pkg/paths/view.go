@@ -98,7 +98,8 @@ type ItemView struct {
 	// Shared are the ASes that two and more ways cross; those that all do are in Single.
 	Shared []SharedAS `json:"shared"`
 	Single []bgp.ASN  `json:"single"`
-	// Decides is the step of best path selection between the first and the second way; "" where both may be used.
+	// Decides is the step of best path selection between the first and the second way, or that the router says so; "" where
+	// both may be used.
 	Decides string `json:"decides,omitempty"`
 	Why     string `json:"why"`
 }
@@ -132,7 +133,10 @@ type WayView struct {
 	Since    time.Time `json:"since,omitzero"` // when it was lost
 	Pref     uint32    `json:"local_pref"`
 	MED      *uint32   `json:"med"`
-	top      *candidate
+	// Status is what the router says that it does with the path: "best, primary"; "" where it does not.
+	Status string `json:"path_status,omitempty"`
+	top    *candidate
+	behind betterBy // what makes it stand by
 }
 
 // remembered is what is known of an item's ways over time.
@@ -284,6 +288,7 @@ type evaluation struct {
 	sessions []*session
 	now      time.Time
 	routes   map[*session][]Route // of the prefix that is being looked at
+	refused  map[Key]string       // why the path that a session gives cannot be chosen
 }
 
 // insideShown bounds how many prefixes of a range are judged one by one.
@@ -384,12 +389,13 @@ func (e *evaluation) settled(ways []*found, m *remembered) []*found {
 func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	v := ItemView{Label: e.label, Group: component.NewID(e.t.opt.Device, component.Group, "path-"+e.label), Prefix: p,
 		Ways: []WayView{}, Shared: []SharedAS{}, Single: []bgp.ASN{}}
-	e.routes = map[*session][]Route{}
+	e.routes, e.refused = map[*session][]Route{}, map[Key]string{}
 	var ways []*found
 	if e.set.In {
 		ways = e.waysIn(p)
 	} else {
 		ways = e.waysOut(p)
+		e.choose(ways, p)
 	}
 	ways = e.settled(ways, m)
 	present := map[wayKey]bool{}
@@ -543,16 +549,22 @@ func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored
 	return ways
 }
 
-// candidate makes a candidate of a route; ok is false for one that leads nowhere on purpose.
+// candidate makes a candidate of a route; ok is false for one that leads nowhere on purpose, or that its router says it
+// cannot choose.
 func (e *evaluation) candidate(s *session, r Route, c crossed, p netip.Prefix) (candidate, bool) {
 	if r.Attrs.Marks&bgp.Blackhole != 0 {
+		return candidate{}, false
+	}
+	status := e.statusOf(s, &r)
+	if status.use() == useless {
+		e.refused[s.key] = status.why()
 		return candidate{}, false
 	}
 	id := s.info.PeerID
 	if r.Attrs.OriginatorID.IsValid() {
 		id = r.Attrs.OriginatorID
 	}
-	return candidate{route: r, crossed: c, asns: c.certain(p.Bits() == 0), peer: s.key.Peer, id: id, pref: weigh(&r.Attrs)}, true
+	return candidate{route: r, crossed: c, asns: c.certain(p.Bits() == 0), peer: s.key.Peer, id: id, pref: weigh(&r.Attrs), status: status}, true
 }
 
 // waysIn are the ways by which the world reaches a prefix of ours: the ASes before our own in the paths that viewers
@@ -624,7 +636,7 @@ func (e *evaluation) present(f *found, p netip.Prefix) WayView {
 	top := best(f.paths)
 	yes := true
 	w := WayView{ID: e.wayID(f.key), Router: f.router, Upstream: top.upstream(), Server: top.server, Route: top.route.Prefix,
-		Path: top.route.Attrs.ASPath.String(), Paths: len(f.paths), Working: &yes, Pref: top.pref, Crosses: []bgp.ASN{}, top: top}
+		Path: top.route.Attrs.ASPath.String(), Paths: len(f.paths), Working: &yes, Pref: top.pref, Crosses: []bgp.ASN{}, Status: top.status.String(), top: top}
 	if f.session != nil {
 		w.Session, w.Peer = f.session.key.ID(f.session.info.VRF), f.session.key.Peer
 	}
@@ -669,23 +681,44 @@ func (e *evaluation) flapping(s *session) bool {
 	return n >= 3
 }
 
-// rank orders the working ways as routers would prefer them, and marks those that carry nothing while a better one works.
+// rank orders the working ways as routers would take them, and marks those that carry nothing while a better one works:
+// as their routers say, else by what the network's attributes decide against the best way of which nobody says that it
+// is not used.
 func (e *evaluation) rank(v *ItemView) {
 	slices.SortStableFunc(v.Ways, func(a, b WayView) int {
 		o, _ := compare(a.top, b.top)
 		return o
 	})
-	if e.set.In {
+	if e.set.In || len(v.Ways) == 0 {
 		return
 	}
-	for i := range v.Ways[min(1, len(v.Ways)):] {
-		w := &v.Ways[i+1]
-		_, by := compare(v.Ways[0].top, w.top)
-		w.Standby = !by.tie()
-		if i == 0 && !by.tie() {
-			v.Decides = string(by)
+	first := slices.IndexFunc(v.Ways, func(w WayView) bool { return w.top.status.use() <= unsaid })
+	for i := range v.Ways {
+		w := &v.Ways[i]
+		switch u := w.top.status.use(); {
+		case u == active || i == first:
+		case u > unsaid:
+			w.Standby, w.behind = true, byRouter
+		default:
+			_, by := compare(v.Ways[first].top, w.top)
+			w.Standby, w.behind = !by.tie(), by
 		}
 	}
+	slices.SortStableFunc(v.Ways, func(a, b WayView) int { return cmp.Compare(a.turn(), b.turn()) })
+	if len(v.Ways) > 1 && v.Ways[1].Standby && !v.Ways[0].Standby {
+		v.Decides = string(v.Ways[1].behind)
+	}
+}
+
+// turn says when a way is taken: those in use first, then those that their routers have ready.
+func (w *WayView) turn() int {
+	switch {
+	case !w.Standby:
+		return 0
+	case w.top.status.use() == backup:
+		return 1
+	}
+	return 2
 }
 
 // missing makes the view of a way that was there and is not. keep is false where it has no session any more.
@@ -712,7 +745,7 @@ func (e *evaluation) missing(k wayKey, m *wayMemory) (w WayView, keep bool) {
 				reasons = append(reasons, s.name()+" is still telling its paths")
 				continue
 			}
-			what := "gives no path any more"
+			what := cmp.Or(e.refused[key], "gives no path any more")
 			if s.prefixes() == 0 {
 				what = fmt.Sprintf("is established and gives no prefix at all; it had %d", s.counts.usual)
 			}
@@ -816,10 +849,11 @@ func preference(v *ItemView) string {
 		switch {
 		case i == shown:
 			return text + fmt.Sprintf(" and %d more", v.Working-shown)
+		case i == 0 && w.Standby:
+			text = "the routers say that they use none of these ways now; they would take "
 		case i == 0:
 		case w.Standby && !v.Ways[i-1].Standby:
-			_, by := compare(v.Ways[0].top, w.top)
-			text += fmt.Sprintf("; after a loss (by %s) ", by)
+			text += fmt.Sprintf("; after a loss (by %s) ", w.behind)
 		case w.Standby:
 			text += ", then "
 		default:
