@@ -199,11 +199,12 @@ type BitState struct {
 	State State
 }
 
-// Number is a value with its scale: raw * Scale * ScaleBy / 10^Digits + Offset.
+// Number is a value with its scale: (raw + each of Plus) * Scale * ScaleBy / 10^Digits + Offset.
 type Number struct {
 	Const   *float64
 	Of      *Ref
 	Extract *regexp.Regexp // finds the number in a text
+	Plus    []Ref          // added as far as they are there
 	Scale   float64
 	ScaleBy *ScaleMap
 	Digits  *Ref

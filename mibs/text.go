@@ -408,6 +408,13 @@ func (r reader) numberFields(s scope, f *fields, out *Number) {
 		}
 		out.Extract = re
 	}
+	for _, item := range r.list(f.take("plus")) {
+		if ref, err := s.ref(r.str(item, "plus")); err != nil {
+			r.errorf(item, "plus: %v", err)
+		} else {
+			out.Plus = append(out.Plus, ref)
+		}
+	}
 	if n := f.take("scale"); n != nil {
 		if v, err := strconv.ParseFloat(n.Value, 64); n.Kind == yaml.ScalarNode && err == nil {
 			out.Scale = v

@@ -513,6 +513,13 @@ func (e *reading) number(n *mibs.Number, r *row) float64 {
 	if !ok || slices.Contains(n.None, f) {
 		return math.NaN()
 	}
+	for _, ref := range n.Plus {
+		if v, ok := e.value(ref, r); ok {
+			if x, ok := v.Float64(); ok {
+				f += x
+			}
+		}
+	}
 	if n.Scale != 0 {
 		f *= n.Scale
 	}

@@ -373,7 +373,7 @@ func (b *builder) merge(old, p *part) {
 	} else if !old.verdict.said() {
 		old.verdict = p.verdict
 	}
-	if old.by.profile != p.by.profile && p.c.Attributes[component.ListedFor] == "" {
+	if old.by.profile != p.by.profile && p.by.rule.Extends == nil && p.c.Attributes[component.ListedFor] == "" {
 		delete(old.c.Attributes, component.ListedFor)
 	}
 	old.groups = append(old.groups, p.groups...)

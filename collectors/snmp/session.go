@@ -243,13 +243,16 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 	return nil
 }
 
-// concerning leaves out the profiles that only speak of what the configuration names, where it names nothing.
+// concerning leaves out the profiles that only speak of what the configuration names, where it names nothing. What extends
+// something makes nothing by itself.
 func concerning(profiles []*mibs.Profile, named []component.ID) []*mibs.Profile {
 	if len(named) > 0 {
 		return profiles
 	}
 	return slices.DeleteFunc(profiles, func(p *mibs.Profile) bool {
-		return len(p.Components) > 0 && len(p.Groups) == 0 && !slices.ContainsFunc(p.Components, func(c mibs.Component) bool { return !c.Named })
+		named := func(c mibs.Component) bool { return c.Named }
+		makes := func(c mibs.Component) bool { return !c.Named && c.Extends == nil }
+		return len(p.Groups) == 0 && slices.ContainsFunc(p.Components, named) && !slices.ContainsFunc(p.Components, makes)
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 
 // engineOptions are what a configuration says of how the engine judges.
 func engineOptions(c *config.Config, settle time.Duration) engine.Options {
-	return engine.Options{Settle: settle, Capacity: engine.CapacityOptions{Derate: c.Capacity.Derate, Kinds: c.Capacity.Kinds, Window: c.Capacity.Window}}
+	return engine.Options{Settle: settle, Errors: c.Links.Errors, Capacity: engine.CapacityOptions{Derate: c.Capacity.Derate, Kinds: c.Capacity.Kinds, Window: c.Capacity.Window}}
 }
 
 // offlineOptions are those for the declared topology alone.

@@ -27,6 +27,7 @@ type Config struct {
 	Traps    Traps
 	Web      Web
 	Capacity Capacity
+	Links    Links
 	State    State
 	Pins     Pins
 	Events   Events

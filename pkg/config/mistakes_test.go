@@ -33,6 +33,8 @@ c.yaml:5: nothing is called "nobody"; declare it under devices, or under topolog
 	// Capacity and failure rates.
 	{"devices: [snmp://10.0.0.1]\ncapacity: {derate: 1.2}\n", `c.yaml:2: derate is 1.2, more than all of it; write 0.8 for 80 %`},
 	{"devices: [snmp://10.0.0.1]\ncapacity: {window: 1m}\n", `c.yaml:2: window is 1m, too short; write 7m or more`},
+	{"devices: [snmp://10.0.0.1]\nlinks: {errors: 2}\n", `c.yaml:2: errors is 2, more than all frames; write 0.0001 for one in ten thousand`},
+	{"devices: [snmp://10.0.0.1]\nlinks: {error: 0.1}\n", `c.yaml:2: links has no key "error"; did you mean errors?`},
 	{"devices: [snmp://10.0.0.1]\ncapacity:\n  kinds: {upz: 0.9}\n", `c.yaml:3: "upz" is no kind of component; did you mean ups?`},
 	{"topology: {feeds: [{id: a, phase: L4}]}\n", `c.yaml:1: phase is "L4"; write L1, L2, L3, L1-L2, L2-L3, L3-L1, or L1-L2-L3`},
 	{"topology: {feeds: [{id: a, draws: {amps: 3}}]}\n", `c.yaml:1: draws is given in amperes without a voltage; write the volts too: {amps: 1.5, volts: 230}`},

@@ -53,7 +53,8 @@ var sensing = map[component.Kind]bool{component.PSU: true, component.Rectifier: 
 // look finds what is known of a node now, and whether work on it is announced.
 func (e *Engine) look(n redundancy.Node) cell {
 	c := e.lookNow(n)
-	c.predicted = c.predicted || e.planned.on[e.graph.ID(n)] != nil
+	id := e.graph.ID(n)
+	c.predicted = c.predicted || e.planned.on[id] != nil || e.lines.fading(id)
 	return c
 }
 

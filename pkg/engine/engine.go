@@ -46,6 +46,7 @@ type Engine struct {
 	lldp      neighbours
 	load      load
 	planned   planned
+	lines     lines
 	report    *Report
 	reported  bool // report says all there is to say
 	unsettled bool
@@ -77,6 +78,7 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 		unread:   map[string]bool{},
 		resumed:  map[finding.Key]finding.Finding{},
 		learned:  map[component.ID]Learning{},
+		lines:    lines{},
 	}
 	e.blame.init()
 	e.cabling.init()
@@ -128,6 +130,7 @@ func (e *Engine) Update(view *state.Device) {
 	e.load.dirty = true
 	e.load.stale = e.load.stale || d.view == nil || !sameRatings(d.view, view)
 	d.view = view
+	same = !e.noteLines(view) && same
 	e.form(d)
 	if !sameForms(before, d.forms) {
 		d.stale = true
@@ -148,10 +151,10 @@ func (e *Engine) Update(view *state.Device) {
 	}
 }
 
-// sameRatings compares what the parts of a device may carry.
+// sameRatings compares what the parts of a device may carry, and which of them tell their traffic.
 func sameRatings(a, b *state.Device) bool {
 	return slices.EqualFunc(a.Parts, b.Parts, func(x, y state.Part) bool {
-		return x.ID == y.ID && (x.Rating == y.Rating || x.Rating != nil && y.Rating != nil && *x.Rating == *y.Rating)
+		return x.ID == y.ID && (x.Rating == y.Rating || x.Rating != nil && y.Rating != nil && *x.Rating == *y.Rating) && tellsTraffic(&x) == tellsTraffic(&y)
 	})
 }
 
@@ -218,6 +221,7 @@ func (e *Engine) learn(d *device, g *form) {
 // Forget drops a device that is no longer configured.
 func (e *Engine) Forget(name string) {
 	e.lldp.dirty = true
+	e.lines.forget(name)
 	delete(e.devices, name)
 	delete(e.observed, name)
 	delete(e.unread, name)

@@ -39,6 +39,7 @@ type load struct {
 	learned  map[string][]state.LoadPeak  // to be remembered
 	counters map[string]*traffic.Counter  // of traffic
 	seen     map[string]*seen             // traffic, by source
+	keepers  map[string]string            // by key of a peak: the device with which it is remembered, where that isn't the key's own
 	facts    map[component.ID]declaredFor // declared components by canonical id
 	rank     []int32                      // by node: providers before dependants
 	report   Loads
@@ -67,7 +68,7 @@ type source struct {
 type declaredFor struct{ *topology.Component }
 
 func (l *load) init() {
-	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*traffic.Counter{}, seen: map[string]*seen{}}
+	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*traffic.Counter{}, seen: map[string]*seen{}, keepers: map[string]string{}}
 }
 
 // settleLoad brings the flows up to date, and says what every single failure would do to them.

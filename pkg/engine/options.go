@@ -27,6 +27,8 @@ type Options struct {
 	MaxSpares int
 	// Budget bounds the work on one service or group; see redundancy.Question. Default 200,000.
 	Budget int
+	// Errors is the part of the frames of a port that may be broken before it is taken to be about to fail. Default 0.0001.
+	Errors float64
 	// Capacity is how the load of what survives is judged.
 	Capacity CapacityOptions
 }
@@ -60,6 +62,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Budget == 0 {
 		o.Budget = 200_000
+	}
+	if o.Errors == 0 {
+		o.Errors = assumedErrors
 	}
 	if o.Capacity.Window == 0 {
 		o.Capacity.Window = 7 * 24 * time.Hour

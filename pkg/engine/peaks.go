@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -78,7 +79,7 @@ func (e *Engine) LearnedLoads() []LoadLearning {
 	}
 	all := make([]LoadLearning, 0, len(e.load.learned))
 	for _, key := range slices.Sorted(maps.Keys(e.load.learned)) {
-		all = append(all, LoadLearning{Device: ownerOf(key), Key: key, Peaks: e.load.learned[key]})
+		all = append(all, LoadLearning{Device: cmp.Or(e.load.keepers[key], ownerOf(key)), Key: key, Peaks: e.load.learned[key]})
 	}
 	clear(e.load.learned)
 	return all

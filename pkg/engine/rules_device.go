@@ -54,13 +54,8 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 	case component.Path, component.Route, component.Upstream:
 		return nil // what routers tell of comes and goes; the groups of ways say what that means
 	}
-	if p.Predicted && p.Attributes[component.OnBattery] != "true" {
-		found = append(found, stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,
-			Summary:  fmt.Sprintf("%s says that it will fail", name(p.ID)),
-			Causes:   []finding.Cause{{ID: p.ID, Why: "predicts its failure"}},
-			Evidence: append([]string{says(p)}, logged(p)...),
-			Remedy:   fmt.Sprintf("Order a replacement for %s and swap it before it fails.", name(p.ID)),
-		}})
+	if s, ok := e.predictedFinding(p); ok {
+		found = append(found, s)
 	}
 	if p.Disagrees && !p.Silent {
 		found = append(found, sourceMismatch(p))

@@ -104,7 +104,7 @@ func (e *Engine) trafficDerate(n redundancy.Node) float64 {
 // circuit's port; -1 where there is none.
 func (e *Engine) meterBelow(n redundancy.Node) redundancy.Node {
 	for range 64 {
-		if p := e.part(n); p != nil && slices.ContainsFunc(p.Readings, func(r component.Reading) bool { return isTraffic(r.Name) }) {
+		if p := e.part(n); p != nil && tellsTraffic(p) {
 			return n
 		}
 		only, count := redundancy.Node(0), 0
@@ -122,9 +122,11 @@ func (e *Engine) meterBelow(n redundancy.Node) redundancy.Node {
 	return -1
 }
 
-func isTraffic(name string) bool {
-	_, _, _, ok := trafficOf(name)
-	return ok
+func tellsTraffic(p *state.Part) bool {
+	return p.Kind.Domain() == component.Network && slices.ContainsFunc(p.Readings, func(r component.Reading) bool {
+		_, _, _, ok := trafficOf(r.Name)
+		return ok
+	})
 }
 
 // trafficOf is what a reading tells of traffic: a rate, or a counter of so many bits.
@@ -212,6 +214,17 @@ func (e *Engine) trafficDraws(s *source) []capacity.Draw {
 	return draws[top]
 }
 
+// meteredBy is the first device that tells of a source's traffic. What leans on the taps is often declared (an upstream, a
+// service), and no device remembers for it.
+func (e *Engine) meteredBy(s *source) string {
+	for _, n := range s.taps {
+		if m := e.meterBelow(n); m >= 0 {
+			return e.graph.ID(m).Device()
+		}
+	}
+	return ""
+}
+
 // trafficPart is the percentile that links are planned by.
 const trafficPart = 0.95
 
@@ -225,6 +238,7 @@ func (e *Engine) noteTraffic(key string, s *source) {
 			bits, whole = max(bits, v), whole || w.windows[d].Whole()
 		}
 	}
+	e.load.keepers[key] = e.meteredBy(s)
 	p := e.load.peaks[key]
 	if p == nil {
 		p = &peaks{}

@@ -18,6 +18,8 @@
 //	+15s                                          time goes by, second by second; the first poll is at 12:00:00
 //	poll srv-1: psu/1 ok, psu/2 failed "why"      what changed since its last poll, and the poll itself
 //	poll srv-[1-3]                                polls without a change
+//	poll srv-1: port/1 ok packets+=1000           a reading that grows by so much, with each poll that says so
+//	repeat 15: +4m; poll srv-1                    steps, so many times
 //	silent srv-1                                  a poll without an answer
 //	restart                                       only what is kept over a restart is kept
 //	expect group ID state [spares N] [worst STATE N] [needed N of M] [basis B] [unverified A, B]

@@ -77,7 +77,10 @@ func quantities(s string) (*component.Rating, error) {
 
 func quantity(word string) (v float64, unit string, err error) {
 	i := strings.IndexFunc(word, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
-	if i <= 0 {
+	if i < 0 {
+		i = len(word) // a number alone
+	}
+	if i == 0 {
 		return 0, "", fmt.Errorf("%q is no quantity", word)
 	}
 	v, err = strconv.ParseFloat(word[:i], 64)

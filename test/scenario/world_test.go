@@ -48,7 +48,7 @@ func (w *world) do(step string) error {
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
 		"power": w.power, "serial": w.serial, "hostname": w.hostname, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
 		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget, "target": w.target, "uuid": w.uuid,
-		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts,
+		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts, "repeat": w.repeat,
 	}
 	do, ok := steps[verb]
 	if !ok {
@@ -378,6 +378,23 @@ func (w *world) wait(s string) error {
 	return nil
 }
 
+// repeat does steps so many times: "repeat 15: +4m; poll edge-[1-2]".
+func (w *world) repeat(s string) error {
+	times, steps, ok := strings.Cut(s, ":")
+	n, err := strconv.Atoi(times)
+	if !ok || err != nil || n < 1 {
+		return fmt.Errorf("steps are repeated as: repeat 15: +4m; poll sw-1, not %q", s)
+	}
+	for i := range n {
+		for _, step := range strings.Split(steps, ";") {
+			if err := w.do(strings.TrimSpace(step)); err != nil {
+				return fmt.Errorf("%s, time %d: %w", step, i+1, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (w *world) poll(s string) error {
 	names, changes, _ := strings.Cut(s, ":")
 	clear(w.asked)
@@ -455,17 +472,40 @@ func (w *world) change(d *snapshot.Snapshot, s string) error {
 			i = len(d.Components) - 1
 		}
 		c := &d.Components[i]
+		before := c.Readings
 		c.Why = why
 		c.Status = component.Status{}
 		if strings.Contains(s, "=") {
 			c.Readings = nil
 		}
 		c.Attributes = map[string]string{}
-		if err := describe(c, f[1:]); err != nil {
+		if err := describe(c, grown(f[1:], before)); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
 	}
 	return nil
+}
+
+// grown are a part's words with readings that grow ("packets+=1000") as what they grow to.
+func grown(words []string, before []component.Reading) []string {
+	out := slices.Clone(words)
+	for i, word := range words {
+		name, more, ok := strings.Cut(word, "+=")
+		if !ok {
+			continue
+		}
+		by, unit, err := quantity(more)
+		if err != nil {
+			continue
+		}
+		for _, r := range before {
+			if r.Name == name {
+				by += float64(r.Value)
+			}
+		}
+		out[i] = fmt.Sprintf("%s=%f%s", name, by, unit)
+	}
+	return out
 }
 
 // describe reads the words for one part.
