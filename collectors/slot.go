@@ -53,6 +53,9 @@ func lastNumber(name string) string {
 }
 
 // safe puts "-" in the place of what an id may not hold.
+// Name is a local id that is a name, with its unsafe characters replaced: an interface's, whose number means nothing without it.
+func Name(name string) string { return strings.Trim(safe(strings.TrimSpace(name)), "-") }
+
 func safe(name string) string {
 	ok := func(r rune) bool {
 		return r < 0x80 && (isLetter(byte(r)) || isDigit(byte(r)) || strings.IndexByte("._:+@()=,/-", byte(r)) >= 0)

@@ -402,6 +402,7 @@ func (r reader) component(s scope, n *yaml.Node) {
 	c.Merge = r.boolean(f.take("merge"), "merge")
 	c.Listed = r.boolean(f.take("listed"), "listed")
 	c.Named = r.boolean(f.take("named"), "named")
+	c.Exact = r.boolean(f.take("exact"), "exact")
 	if v := f.take("id"); v != nil {
 		c.ID = r.text(s, v, "id")
 	} else if c.Table >= 0 {
@@ -453,16 +454,9 @@ func (r reader) kind(s scope, n, at *yaml.Node) Text {
 			r.errorf(n, "%q is no kind of component", k)
 		}
 	}
-	for _, item := range t {
-		if item.Map == nil && item.Template != nil && len(item.Template.Parts) == 1 && item.Template.Parts[0].Ref == nil {
-			check(item.Template.Parts[0].Literal)
-		}
-		for _, k := range item.Map {
-			check(k)
-		}
-		if item.Default != "" {
-			check(item.Default)
-		}
+	c := Component{Kind: t}
+	for _, k := range c.Kinds() {
+		check(k)
 	}
 	return t
 }
@@ -527,6 +521,9 @@ func (r reader) targets(s scope, n *yaml.Node) []Target {
 	return out
 }
 
+// rowForm is a target that names a component by its row: "table.{index}".
+var rowForm = regexp.MustCompile(`^[A-Za-z]\w*\.\{`)
+
 var targetForm = regexp.MustCompile(`^([a-z_]+)/(.+)$`)
 
 // target reads "kind/id template", "kind/*", "kind/*[attribute=value]" or "@join".
@@ -548,7 +545,7 @@ func (s scope) target(text string) (Target, error) {
 	if m == nil {
 		return Target{}, fmt.Errorf("%q names no component: write kind/id, kind/*, or @join", text)
 	}
-	t := Target{Kind: m[1]}
+	t := Target{Kind: m[1], Row: rowForm.MatchString(m[2])}
 	if s.names.kinds != nil && !s.names.kinds[t.Kind] {
 		return t, fmt.Errorf("%q is no kind of component", t.Kind)
 	}

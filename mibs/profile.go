@@ -242,6 +242,7 @@ type Component struct {
 	Merge     bool     // rows with the same id are one component
 	Listed    bool     // attributes in which such rows differ are listed, not the first alone
 	Named     bool     // only components that the configuration names
+	Exact     bool     // the id is a name, and not the number in it
 
 	ID         Text
 	Name       Text
@@ -260,6 +261,23 @@ type Component struct {
 	Groups     []Text
 }
 
+// Kinds are the kinds of which the rule may make something, as far as they are written in it.
+func (c *Component) Kinds() []string {
+	var out []string
+	for _, alt := range c.Kind {
+		if t := alt.Template; t != nil && alt.Map == nil && len(t.Parts) == 1 && t.Parts[0].Ref == nil {
+			out = append(out, t.Parts[0].Literal)
+		}
+		for _, kind := range alt.Map {
+			out = append(out, kind)
+		}
+		if alt.Default != "" {
+			out = append(out, alt.Default)
+		}
+	}
+	return out
+}
+
 // Relation is one link: to the first target that exists, or to all of them.
 type Relation struct {
 	Targets []Target
@@ -272,6 +290,7 @@ type Target struct {
 	ID    *Template
 	All   bool
 	Where string // attribute=value that members must have; "" for all
+	Row   bool   // the id is a row's alias, and no short form of another
 	Path  []int  // joins; the components of that row
 }
 

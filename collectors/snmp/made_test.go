@@ -20,13 +20,13 @@ func TestMadeDevices(t *testing.T) {
 	}
 	for file, want := range map[string][]string{
 		"bundles.snmprec": {
-			"port/1 ok", "port/2 failed ifOperStatus is down(2)", "port/3 ok", "port/4 ok+standby dot3adAggPortActorOperState: notDistributing ()",
-			"port/5 absent stoppedByIntent", "port/lag/bond1 ok", "port/lag/bond2 ok", "port/lag/bond3 absent stoppedByIntent",
-			"port-bond1 needs 1 of port/1 port/2 carries port/lag/bond1", "port-bond2 needs 1 of port/3 port/4 carries port/lag/bond2",
+			"port/swp1 ok", "port/swp2 failed ifOperStatus is down(2)", "port/swp3 ok", "port/swp4 ok+standby dot3adAggPortActorOperState: notDistributing ()",
+			"port/swp5 absent stoppedByIntent", "port/lag/bond1 ok", "port/lag/bond2 ok", "port/lag/bond3 absent stoppedByIntent",
+			"port-bond1 needs 1 of port/swp1 port/swp2 carries port/lag/bond1", "port-bond2 needs 1 of port/swp3 port/swp4 carries port/lag/bond2",
 		},
 		"optics-junos.snmprec":  {"port/xe-0/0/1 impaired+predicted jnxDomCurrentWarnings: rxLaserPowerLowWarning (@)", "port/xe-0/0/3 impaired+predicted jnxDomCurrentAlarms: rxLaserPowerLowAlarm ()"},
 		"optics-cisco.snmprec":  {"port/Ethernet1/26 impaired+predicted Ethernet1/26 Lane 1 Transceiver Receive Power Sensor reads -11000, below its threshold -10700", "port/TenGigabitEthernet0/0/10 impaired+predicted subslot 0/0 transceiver 10 Rx Power Sensor reads 600, above its threshold 499"},
-		"optics-arista.snmprec": {"port/2 impaired+predicted DOM RX Power Sensor for Ethernet2 reads 900, below its threshold 1000"},
+		"optics-arista.snmprec": {"port/Ethernet2 impaired+predicted DOM RX Power Sensor for Ethernet2 reads 900, below its threshold 1000"},
 		"first-hop.snmprec": {
 			"router/hsrp-3.10 ok", "router/hsrp-3.10-active ok", "router/hsrp-3.10-standby ok+standby cHsrpGrpStandbyRouter is 10.0.0.3",
 			"router/hsrp-3.11-standby failed noStandbyRouter", "router/hsrp-5.1 failed cHsrpGrpStandbyState is initial(1)",
@@ -94,7 +94,7 @@ func TestNeighbours(t *testing.T) {
 		"dnos_z9100-on":          {"1", "hundredGigE-1/32: swrr309a hundredGigE 1/9 3c 2c 30 16 74 80"},
 		"eltex-mes23xx_mes2348p": {"26", "gi1/0/1: bt-stadion-payload-ap-07 bridge1/vlan75-payload; ether1 2cc81b5ba251"},
 		// The interface in a table of the vendor's own.
-		"routeros_crs317": {"5", "14: router.jason.corp.local Guest 64:D1:54:F2:A4:16"},
+		"routeros_crs317": {"5", "sfp-sfpplus14: router.jason.corp.local Guest 64:D1:54:F2:A4:16"},
 	} {
 		t.Run(file, func(t *testing.T) {
 			files, err := filepath.Glob(filepath.Join(dir, "snmp", "network", file+"*.snmprec"))

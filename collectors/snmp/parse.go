@@ -220,7 +220,11 @@ func (b *builder) one(e *reading, profile int, rule *mibs.Component, r *row) {
 			b.out.Uses = b.out.Uses[:first]
 			return
 		}
-		c.ID = component.NewID(b.device, c.Kind, localID(c.Kind, local))
+		if rule.Exact {
+			c.ID = component.NewID(b.device, c.Kind, exactID(local))
+		} else {
+			c.ID = component.NewID(b.device, c.Kind, localID(c.Kind, local))
+		}
 	}
 	b.fill(e, rule, r, &c)
 	if rule.Named && !b.isNamed(&c) {
@@ -254,6 +258,8 @@ func (b *builder) one(e *reading, profile int, rule *mibs.Component, r *row) {
 func localID(kind component.Kind, local string) string {
 	return clip(collectors.Slot(kind, local), maxLocal)
 }
+
+func exactID(local string) string { return clip(collectors.Name(local), maxLocal) }
 
 // fill reads everything about a component but its identity.
 func (b *builder) fill(e *reading, rule *mibs.Component, r *row, c *component.Component) {
@@ -454,9 +460,12 @@ func (b *builder) targets(e *reading, t mibs.Target, r *row) []int {
 	var out []int
 	kind := component.Kind(t.Kind)
 	for _, local := range e.fills(t.ID, r) {
-		if i, ok := b.byID[component.NewID(b.device, kind, localID(kind, local))]; ok {
+		// A name as it stands before what it is short for.
+		if i, ok := b.byID[component.NewID(b.device, kind, exactID(local))]; ok {
 			out = append(out, i)
 		} else if i, ok := b.called[alias{t.Kind, local}]; ok {
+			out = append(out, i)
+		} else if i, ok := b.byID[component.NewID(b.device, kind, localID(kind, local))]; ok && !t.Row {
 			out = append(out, i)
 		}
 	}

@@ -243,16 +243,30 @@ func (s *session) full(c *client, snap *snapshot.Snapshot) error {
 	return nil
 }
 
-// concerning leaves out the profiles that only speak of what the configuration names, where it names nothing. What extends
-// something makes nothing by itself.
+// concerning leaves out the profiles that only speak of what the configuration names, where it names nothing, and then those that only
+// extend what nobody lists.
 func concerning(profiles []*mibs.Profile, named []component.ID) []*mibs.Profile {
-	if len(named) > 0 {
-		return profiles
+	every := func(p *mibs.Profile, is func(mibs.Component) bool) bool {
+		return len(p.Components) > 0 && len(p.Groups) == 0 && !slices.ContainsFunc(p.Components, func(c mibs.Component) bool { return !is(c) })
+	}
+	extends := func(c mibs.Component) bool { return c.Extends != nil }
+	if len(named) == 0 {
+		profiles = slices.DeleteFunc(profiles, func(p *mibs.Profile) bool {
+			return every(p, func(c mibs.Component) bool { return c.Named || extends(c) }) && !every(p, extends)
+		})
+	}
+	made := map[string]bool{}
+	for _, p := range profiles {
+		for _, c := range p.Components {
+			for _, kind := range c.Kinds() {
+				made[kind] = made[kind] || !extends(c)
+			}
+		}
 	}
 	return slices.DeleteFunc(profiles, func(p *mibs.Profile) bool {
-		named := func(c mibs.Component) bool { return c.Named }
-		makes := func(c mibs.Component) bool { return !c.Named && c.Extends == nil }
-		return len(p.Groups) == 0 && slices.ContainsFunc(p.Components, named) && !slices.ContainsFunc(p.Components, makes)
+		return every(p, func(c mibs.Component) bool {
+			return extends(c) && !slices.ContainsFunc(c.Extends, func(t mibs.Target) bool { return made[t.Kind] })
+		})
 	})
 }
 
