@@ -14,7 +14,7 @@ type bdd struct {
 	unique []int32 // open addressing; 0 is free
 	cache  []bcached
 	budget int
-	steps  int
+	meter
 }
 
 // bref is a function: a node, and whether it is negated (lowest bit).
@@ -33,18 +33,19 @@ type bnode struct {
 
 type bcached struct{ f, g, r bref }
 
-// reset empties the store for up to budget nodes, of which some hint nodes are expected. Its memory is used again.
-func (b *bdd) reset(budget, hint int) {
+// reset empties the store for up to budget nodes, of which some hint nodes are expected; done is a meter's. Its memory is
+// used again.
+func (b *bdd) reset(budget, hint int, done <-chan struct{}) {
 	table := 1 << bits.Len(uint(min(max(hint, 16), 1<<12)))
 	b.nodes = append(b.nodes[:0], bnode{level: terminal})
 	b.unique = cleared(b.unique, table)
 	b.cache = cleared(b.cache, table)
 	b.budget = budget
-	b.steps = stepsPerNode * budget
+	b.meter = newMeter(budget, done)
 }
 
 // work is what was done since reset, in nodes.
-func (b *bdd) work() int { return max(len(b.nodes), b.budget-b.steps/stepsPerNode) }
+func (b *bdd) work() int { return max(len(b.nodes), b.budget-b.steps()/stepsPerNode) }
 
 // cleared is a zero slice of length n, in the place of the old one if that has room.
 func cleared[E any](old []E, n int) []E {
@@ -125,9 +126,7 @@ func (b *bdd) and(f, g bref) bref {
 	if f > g {
 		f, g = g, f
 	}
-	if b.steps--; b.steps < 0 {
-		panic(errBudget{})
-	}
+	b.step()
 	slot := hash3(0, uint32(f), uint32(g))
 	if c := &b.cache[slot&uint32(len(b.cache)-1)]; c.f == f && c.g == g {
 		return c.r
@@ -158,9 +157,7 @@ func (b *bdd) xor(f, g bref) bref {
 	if f < g {
 		f, g = g, f
 	}
-	if b.steps--; b.steps < 0 {
-		panic(errBudget{})
-	}
+	b.step()
 	slot := hash3(1, uint32(f), uint32(g))
 	if c := &b.cache[slot&uint32(len(b.cache)-1)]; c.f == f && c.g == g {
 		return c.r ^ sign

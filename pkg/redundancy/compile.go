@@ -1,6 +1,7 @@
 package redundancy
 
 import (
+	"context"
 	"errors"
 	"slices"
 )
@@ -33,38 +34,50 @@ type compiled struct {
 // Compile finds, for each module of top, a variable order with which the decision diagram is small, and builds it. The
 // budget is the most nodes that may be made for one module with one order; 0: DefaultBudget. The error is ErrBudget.
 func (t *Tree) Compile(top Ref, budget int) (*Compiled, error) {
+	return t.CompileContext(context.Background(), top, budget)
+}
+
+// CompileContext is Compile until ctx is done; then the error is ctx's.
+func (t *Tree) CompileContext(ctx context.Context, top Ref, budget int) (*Compiled, error) {
 	if budget <= 0 {
 		budget = DefaultBudget
 	}
-	return t.shape(top).compileAll(budget)
+	c, err := t.shape(top, ctx.Done()).compileAll(budget)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return c, err
 }
 
 // shape is a formula tidied and split into modules.
 type shape struct {
 	tree      *Tree
 	units     []unit
-	number    map[int]int // of a unit by its root
-	constant  Ref         // see Compiled.top
-	store     bdd         // for whatever is compiled next
-	work      int         // nodes so far, in all attempts
-	hard      map[int]int // by unit: the largest budget that was too small
-	favourite string      // the ordering that won last
+	number    map[int]int         // of a unit by its root
+	constant  Ref                 // see Compiled.top
+	store     bdd                 // for whatever is compiled next
+	work      int                 // nodes so far, in all attempts
+	hard      map[int]int         // by unit: the largest budget that was too small
+	races     map[int][]contender // by unit that was too hard: who is still in the race
+	favourite string              // the ordering that won last
+	done      <-chan struct{}
 }
 
-func (t *Tree) shape(top Ref) *shape {
+// shape tidies; done, when closed, ends that early and all that is asked of the shape; nil: never.
+func (t *Tree) shape(top Ref, done <-chan struct{}) *shape {
 	const rounds = 20 // each makes the tree smaller; one or two are common
 	for range rounds {
 		t, top = t.tidy(top)
 		if top.constant() {
-			return &shape{tree: t, constant: top}
+			return &shape{tree: t, constant: top, done: done}
 		}
 		t, top = t.group(top)
 		var changed bool
-		if t, top, changed = t.absorb(top); !changed {
+		if t, top, changed = t.absorb(top); !changed || closed(done) {
 			break
 		}
 	}
-	s := &shape{tree: t, number: map[int]int{}, hard: map[int]int{}}
+	s := &shape{tree: t, number: map[int]int{}, hard: map[int]int{}, races: map[int][]contender{}, done: done}
 	s.units, _ = t.units(top)
 	for i, u := range s.units {
 		s.number[u.root] = i
@@ -118,7 +131,8 @@ func (u *unit) prepare(race []contender, i int) bool {
 }
 
 // compile races the orderings: all with a small budget, then with a larger one, and so on, until one is done; once a
-// round is dear, those that came far in the one before go first, and the lesser half stays behind.
+// round is dear, those that came far in the one before go first, and the lesser half stays behind. With a larger budget
+// than before the race goes on where it ended.
 func (s *shape) compile(unit, budget int) (compiled, error) {
 	const dear = 1 << 16
 	if s.hard[unit] >= budget {
@@ -129,17 +143,14 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 	if k, ok := u.threshold(); ok && int(k)*(len(u.vars)-int(k)+1) > budget/4 {
 		return compiled{vars: s.variables(u, identity(len(u.vars))), threshold: k, monotone: true}, nil
 	}
-	race := make([]contender, len(orderings))
-	for i, o := range orderings {
-		race[i].ordering = o
-		if o.name == s.favourite {
-			race[0], race[i] = race[i], race[0]
-		}
+	race, limit := s.races[unit], 4*s.hard[unit]
+	if race == nil {
+		race, limit = s.start(), 16*len(u.vars)+64
 	}
-	for limit := min(budget, 16*len(u.vars)+64); ; limit = min(4*limit, budget) {
+	for limit = min(limit, budget); ; limit = min(4*limit, budget) {
 		var best compiled
 		for i := 0; i < len(race); i++ {
-			if best.nodes != nil && race[i].dear {
+			if best.nodes != nil && race[i].dear || closed(s.done) {
 				continue
 			}
 			if !u.prepare(race, i) {
@@ -147,7 +158,8 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 				i--
 				continue
 			}
-			c, gates, ok := u.compile(&s.store, race[i].order, limit)
+			s.store.reset(limit, 8*len(u.vars), s.done)
+			c, gates, ok := u.compile(&s.store, race[i].order)
 			race[i].gates = gates
 			s.work += s.store.work()
 			if ok && (best.nodes == nil || len(c.nodes) < len(best.nodes)) {
@@ -160,37 +172,42 @@ func (s *shape) compile(unit, budget int) (compiled, error) {
 				break
 			}
 		}
+		if closed(s.done) && best.nodes == nil {
+			return compiled{}, ErrBudget
+		}
 		if best.nodes != nil {
 			if len(u.gates) > 1 {
 				s.favourite = best.ordering
 			}
 			return best, nil
 		}
-		if limit == budget {
-			s.hard[unit] = budget
-			return compiled{}, ErrBudget
-		}
 		slices.SortStableFunc(race, func(a, b contender) int { return b.gates - a.gates })
 		if limit > dear {
 			race = race[:max((len(race)+1)/2, min(2, len(race)))]
 		}
-	}
-}
-
-func recoverBudget(ok *bool) {
-	if p := recover(); p != nil {
-		if _, budget := p.(errBudget); !budget {
-			panic(p)
+		if limit == budget {
+			s.hard[unit], s.races[unit] = budget, race
+			return compiled{}, ErrBudget
 		}
-		*ok = false
 	}
 }
 
-// compile builds the unit's diagram with the given order, unless that takes more than budget; it says how many gates it
-// got to.
-func (u *unit) compile(b *bdd, order []int32, budget int) (c compiled, gates int, ok bool) {
+// start lines up all orderings, the one that won last in front.
+func (s *shape) start() []contender {
+	race := make([]contender, len(orderings))
+	for i, o := range orderings {
+		race[i].ordering = o
+		if o.name == s.favourite {
+			race[0], race[i] = race[i], race[0]
+		}
+	}
+	return race
+}
+
+// compile builds the unit's diagram in b, which was reset, with the given order, unless that takes more than b's budget;
+// it says how many gates it got to.
+func (u *unit) compile(b *bdd, order []int32) (c compiled, gates int, ok bool) {
 	defer recoverBudget(&ok)
-	b.reset(budget, 8*len(order))
 	at := make([]bref, len(u.vars)+len(u.gates))
 	for level, v := range order {
 		at[v] = b.variable(int32(level))

@@ -2,6 +2,7 @@ package redundancy
 
 import (
 	"math/big"
+	"math/bits"
 	"slices"
 )
 
@@ -69,7 +70,7 @@ type polynomial struct {
 
 var noSets = new(big.Int)
 
-func (p polynomial) plus(q polynomial) polynomial {
+func (p polynomial) plus(q polynomial, work *int) polynomial {
 	switch {
 	case len(p.n) == 0:
 		return q
@@ -79,10 +80,12 @@ func (p polynomial) plus(q polynomial) polynomial {
 		p, q = q, p
 	}
 	sum := slices.Grow(slices.Clone(p.n), max(0, q.low+len(q.n)-p.low-len(p.n)))
+	*work += len(p.n) + len(q.n)
 	for i, n := range q.n {
 		at := q.low + i - p.low
 		for len(sum) <= at {
 			sum = append(sum, noSets)
+			*work++
 		}
 		if sum[at].Sign() == 0 {
 			sum[at] = n
@@ -94,7 +97,7 @@ func (p polynomial) plus(q polynomial) polynomial {
 }
 
 // times drops what is beyond order.
-func (p polynomial) times(q polynomial, order int) polynomial {
+func (p polynomial) times(q polynomial, order int, work *int) polynomial {
 	room := order + 1 - p.low - q.low
 	if len(p.n) == 0 || len(q.n) == 0 || room <= 0 {
 		return polynomial{}
@@ -106,6 +109,7 @@ func (p polynomial) times(q polynomial, order int) polynomial {
 		return polynomial{p.low + q.low, q.n[:min(len(q.n), room)]}
 	}
 	product := make([]*big.Int, min(len(p.n)+len(q.n)-1, room))
+	*work += len(p.n) + len(q.n) + len(product)
 	var term big.Int
 	for i := range product {
 		product[i] = new(big.Int)
@@ -117,6 +121,7 @@ func (p polynomial) times(q polynomial, order int) polynomial {
 		for j, b := range q.n[:min(len(q.n), max(0, len(product)-i))] {
 			if b.Sign() != 0 {
 				product[i+j].Add(product[i+j], term.Mul(a, b))
+				*work++
 			}
 		}
 	}
@@ -142,9 +147,10 @@ func (p polynomial) shift(order int) polynomial {
 	return p
 }
 
-// countByOrder is the number of sets with 0, 1, 2 ... elements. The work grows with nodes times the orders of their sets;
-// what no node still needs is let go of.
-func (fs families) countByOrder() []*big.Int {
+// countByOrder is the number of sets with 0, 1, 2 ... elements, up to order; not ok where that takes more additions, or
+// done is closed first. The work grows with nodes times the orders of their sets; what no node still needs is let go of.
+func (fs families) countByOrder(order, additions int, done <-chan struct{}) (by []*big.Int, ok bool) {
+	work := 0
 	one := polynomial{n: []*big.Int{big.NewInt(1)}}
 	units := make([]polynomial, len(fs.units))
 	for u, f := range fs.units {
@@ -155,13 +161,16 @@ func (fs families) countByOrder() []*big.Int {
 		counts := make([]polynomial, len(f.nodes)+2)
 		counts[zunit] = one
 		for i, n := range f.nodes {
+			if work > additions || i%1024 == 0 && closed(done) {
+				return nil, false
+			}
 			hi := counts[n.hi]
 			if below, is := f.vars[n.level].unit(); is {
-				hi = hi.times(units[below], fs.order)
+				hi = hi.times(units[below], order, &work)
 			} else {
-				hi = hi.shift(fs.order)
+				hi = hi.shift(order)
 			}
-			counts[i+2] = counts[n.lo].plus(hi)
+			counts[i+2] = counts[n.lo].plus(hi, &work)
 			for _, r := range [...]zref{n.lo, n.hi} {
 				if last[r] == i {
 					counts[r] = polynomial{}
@@ -180,13 +189,13 @@ func (fs families) countByOrder() []*big.Int {
 		top.n = top.n[:len(top.n)-1]
 	}
 	if len(top.n) == 0 {
-		return nil
+		return nil, true
 	}
 	count := make([]*big.Int, top.low, top.low+len(top.n))
 	for i := range count {
 		count[i] = noSets
 	}
-	return append(count, top.n...)
+	return append(count, top.n...), true
 }
 
 // count is the number of sets, if none is beyond the order.
@@ -208,9 +217,35 @@ func (fs families) count() *big.Int {
 }
 
 // sizes are those of the smallest and the largest set of a family; least is more than most if there is none.
-type sizes struct{ least, most int }
+type sizes struct {
+	least, most int
+	// exact has bit n set if there are sets of n elements, n being less than 64.
+	exact uint64
+}
 
 const none = 1 << 30
+
+// and is the sizes of a set of one family with a set of another that shares nothing with it.
+func (s sizes) and(t sizes) sizes {
+	sum := sizes{least: min(s.least+t.least, none), most: max(s.most+t.most, -none)}
+	for rest := s.exact; rest != 0 && t.exact != 0; rest &= rest - 1 {
+		sum.exact |= t.exact << bits.TrailingZeros64(rest)
+	}
+	return sum
+}
+
+// or is the sizes of the sets of two families.
+func (s sizes) or(t sizes) sizes {
+	return sizes{least: min(s.least, t.least), most: max(s.most, t.most), exact: s.exact | t.exact}
+}
+
+// has reports whether there may be sets of n elements; of fewer than 64, whether there are.
+func (s sizes) has(n int) bool {
+	if n >= 0 && n < 64 {
+		return s.exact>>n&1 == 1
+	}
+	return s.least <= n && n <= s.most
+}
 
 func (fs families) sizes() [][]sizes {
 	bySet := make([][]sizes, 0, len(fs.units))
@@ -224,17 +259,13 @@ func (fs families) sizes() [][]sizes {
 func (fs families) sizesOf(u int, before [][]sizes) []sizes {
 	f := &fs.units[u]
 	size := make([]sizes, len(f.nodes)+2)
-	size[zempty] = sizes{none, -none}
+	size[zempty], size[zunit] = sizes{least: none, most: -none}, sizes{exact: 1}
 	for i, n := range f.nodes {
-		taken := sizes{1, 1}
+		taken := sizes{least: 1, most: 1, exact: 2}
 		if below, is := f.vars[n.level].unit(); is {
 			taken = before[below][fs.units[below].root]
 		}
-		lo, hi := size[n.lo], size[n.hi]
-		size[i+2] = sizes{
-			least: min(lo.least, hi.least+taken.least, none),
-			most:  max(lo.most, hi.most+taken.most, -none),
-		}
+		size[i+2] = size[n.lo].or(taken.and(size[n.hi]))
 	}
 	return size
 }
@@ -244,18 +275,16 @@ type pending struct {
 	unit int
 	f    zref
 	next *pending
-	// least and most elements that all choices from here on add
-	least, most int
+	adds sizes // elements that all choices from here on add
 }
 
 // each yields the sets as numbers of basic events, smaller sets first. The slice is reused.
 func (fs families) each(yield func([]int) bool) {
 	size := fs.sizes()
 	choose := func(unit int, f zref, next *pending) *pending {
-		p := &pending{unit: unit, f: f, next: next, least: size[unit][f].least, most: size[unit][f].most}
+		p := &pending{unit: unit, f: f, next: next, adds: size[unit][f]}
 		if next != nil {
-			p.least += next.least
-			p.most += next.most
+			p.adds = p.adds.and(next.adds)
 		}
 		return p
 	}
@@ -265,7 +294,10 @@ func (fs families) each(yield func([]int) bool) {
 		at   *pending
 		size int // of the set so far
 	}
-	for order := max(0, whole.least); order <= min(whole.most, fs.order); order++ {
+	for order := max(0, whole.adds.least); order <= min(whole.adds.most, fs.order); order++ {
+		if !whole.adds.has(order) {
+			continue
+		}
 		var set []int
 		stack := []frame{{whole, 0}}
 		for len(stack) > 0 {
@@ -282,7 +314,7 @@ func (fs families) each(yield func([]int) bool) {
 				}
 				continue
 			}
-			if left := order - len(set); left < p.least || left > p.most {
+			if !p.adds.has(order - len(set)) {
 				continue
 			}
 			n := fs.units[p.unit].nodes[p.f-2]

@@ -76,7 +76,7 @@ func (p *planting) plant(n Node) int {
 	if hard {
 		return hardUnit
 	}
-	s := c.tree.shape(c.top)
+	s := c.tree.shape(c.top, nil)
 	if len(s.units) == 0 {
 		return noUnit // with nothing failed, nothing is down
 	}

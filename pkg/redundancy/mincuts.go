@@ -1,6 +1,7 @@
 package redundancy
 
 import (
+	"context"
 	"iter"
 	"math"
 	"math/big"
@@ -17,6 +18,8 @@ type Cuts struct {
 	Exact bool
 	// ExactUpTo: every minimal cut set of this order or less is there, and no others; AnyOrder: all of them.
 	ExactUpTo int
+	// Stopped: it was not the budget that ended the work; nobody waited any more.
+	Stopped bool
 
 	sets  families
 	names []Node // by number of the basic event
@@ -25,31 +28,63 @@ type Cuts struct {
 // MinCuts finds the minimal cut sets of top, of at most order elements (0: any number), as numbers of basic events. For
 // a tree that is not coherent they are those of its coherent hull: the minimal sets of events that suffice for top while
 // no other event happens. The budget is as in Question.
-func (t *Tree) MinCuts(top Ref, order, budget int) *Cuts {
+func (t *Tree) MinCuts(top Ref, order, budget int) *Cuts { return t.minCuts(nil, top, order, budget) }
+
+// MinCutsContext is MinCuts as far as it comes before ctx is done.
+func (t *Tree) MinCutsContext(ctx context.Context, top Ref, order, budget int) *Cuts {
+	return t.minCuts(ctx.Done(), top, order, budget)
+}
+
+// early is the budget within which everything is tried first where the work may be ended at any moment; what takes more is
+// preceded by what can be said of low orders with as little work.
+const early = 1 << 18
+
+func (t *Tree) minCuts(done <-chan struct{}, top Ref, order, budget int) *Cuts {
 	if order <= 0 {
 		order = AnyOrder
 	}
 	if budget <= 0 {
 		budget = DefaultBudget
 	}
-	s := t.shape(top)
+	s := t.shape(top, done)
 	if s.units == nil || s.constant == True {
 		return constantCuts(s.constant)
 	}
 	cuts := &Cuts{ExactUpTo: 0, sets: families{units: []family{{}}, least: none}} // top is not true by itself
-	if fs, ok := s.families(order, budget); ok {
-		cuts.sets, cuts.ExactUpTo, cuts.Exact = fs, order, true
+	if done != nil && budget > early {
+		if cuts.tryAll(s, order, early) {
+			return cuts
+		}
+		cuts.climb(s, order, early, s.work+early)
+	}
+	if cuts.tryAll(s, order, budget) {
 		return cuts
 	}
 	// What an attempt at every order may take, the attempts at single orders may take together.
-	for k, limit := 1, 2*s.work; k <= min(order-1, s.tree.events) && s.work <= limit; k++ {
+	cuts.climb(s, order, budget, 2*s.work)
+	cuts.Stopped = closed(done)
+	return cuts
+}
+
+// tryAll finds everything, unless a module takes more than budget.
+func (c *Cuts) tryAll(s *shape, order, budget int) bool {
+	fs, ok := s.families(order, budget)
+	if ok {
+		c.sets, c.ExactUpTo, c.Exact = fs, order, true
+	}
+	return ok
+}
+
+// climb finds what there is of each order below the one that was asked for, until a module takes more than budget or all
+// the work on the shape more than limit.
+func (c *Cuts) climb(s *shape, order, budget, limit int) {
+	for k := c.ExactUpTo + 1; k <= min(order-1, s.tree.events) && s.work <= limit; k++ {
 		fs, ok := s.families(k, budget)
 		if !ok {
-			break
+			return
 		}
-		cuts.sets, cuts.ExactUpTo = fs, k
+		c.sets, c.ExactUpTo = fs, k
 	}
-	return cuts
 }
 
 func constantCuts(top Ref) *Cuts {
@@ -65,9 +100,13 @@ func (s *shape) families(order, budget int) (families, bool) {
 	fs := families{order: order}
 	var bySet [][]sizes
 	least := make([]int32, len(s.units)) // elements in the smallest set of a unit
+	kept := 0
 	for i := range s.units {
+		if i%1024 == 0 && closed(s.done) {
+			return families{}, false
+		}
 		f, ok := s.family(i, int32(order), least, budget)
-		if !ok {
+		if kept += len(f.nodes); !ok || kept > max(budget, DefaultBudget) {
 			return families{}, false
 		}
 		fs.units = append(fs.units, f)
@@ -96,7 +135,7 @@ func (s *shape) family(i int, order int32, least []int32, budget int) (family, b
 	}
 	direct := func() (f family, ok bool) {
 		for _, o := range orderings[:2] {
-			z := newZBDD(budget, 8*len(u.vars))
+			z := newZBDD(budget, 8*len(u.vars), s.done)
 			ord := o.of(u)
 			vars := s.variables(u, ord)
 			f, ok = u.family(z, ord, vars, weigh(vars), order)
@@ -120,7 +159,7 @@ func (s *shape) family(i int, order int32, least []int32, budget int) (family, b
 	case c.threshold > 0: // too many sets, if there are any
 		return family{}, cheapest(weigh(c.vars), int(c.threshold)) > int(order)
 	}
-	z := newZBDD(budget, 4*len(c.nodes))
+	z := newZBDD(budget, 4*len(c.nodes), s.done)
 	if order < AnyOrder {
 		z.weight = weigh(c.vars)
 	}
@@ -207,7 +246,29 @@ func (c *Cuts) Count() *big.Int {
 
 // ByOrder is the number of minimal cut sets of order 0, 1, 2 ... up to the largest there is. Order 0 is 1 only when it
 // is down already. The work grows with the size of the diagrams times the largest order.
-func (c *Cuts) ByOrder() []*big.Int { return c.sets.countByOrder() }
+func (c *Cuts) ByOrder() []*big.Int {
+	by, _ := c.sets.countByOrder(c.sets.order, math.MaxInt, nil)
+	return by
+}
+
+// ByOrderWithin is ByOrder with at most so many additions, or until done is closed (nil: never). Where that isn't enough
+// the numbers are those of the orders up to upTo only; otherwise upTo is AnyOrder, or the order up to which cut sets were
+// asked for.
+func (c *Cuts) ByOrderWithin(additions int, done <-chan struct{}) (by []*big.Int, upTo int) {
+	if by, ok := c.sets.countByOrder(c.sets.order, additions, done); ok {
+		return by, c.sets.order
+	}
+	nodes := 0
+	for i := range c.sets.units {
+		nodes += len(c.sets.units[i].nodes)
+	}
+	for upTo := min(additions/(2*nodes+1), c.sets.most-1); upTo > 0; upTo /= 2 {
+		if by, ok := c.sets.countByOrder(upTo, additions, done); ok {
+			return by, upTo
+		}
+	}
+	return nil, 0
+}
 
 // sortedUpTo is how many cut sets of one order are put in order before they are given out.
 const sortedUpTo = 4096

@@ -8,7 +8,11 @@ type minimal struct {
 	z        *zbdd
 	monotone bool
 	known    map[int32][]zref // by order: by bref, plus one
+	cells    int              // in known
 }
+
+// mostCells bounds what is remembered, for each node of a budget.
+const mostCells = 16
 
 // minimalSets are the minimal solutions of at most order elements, unless that takes more than z's budget.
 func (c *compiled) minimalSets(z *zbdd, order int32) (f family, ok bool) {
@@ -24,8 +28,12 @@ func (m *minimal) of(f bref, order int32) zref {
 	case f == btrue:
 		return zunit
 	}
+	m.z.step()
 	known := m.known[order]
 	if known == nil {
+		if m.cells += 2 * len(m.c.nodes); m.cells > mostCells*m.z.budget {
+			panic(errBudget{})
+		}
 		known = make([]zref, 2*len(m.c.nodes))
 		m.known[order] = known
 	}

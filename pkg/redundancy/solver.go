@@ -53,7 +53,7 @@ func (v *Solver) Spares(q Question) Spares {
 // then larger cut sets.
 func (v *Solver) search(q Question) Spares {
 	c := v.cone(q)
-	s := c.tree.shape(c.top)
+	s := c.tree.shape(c.top, nil)
 	switch {
 	case s.constant == True:
 		return Spares{N: -1}

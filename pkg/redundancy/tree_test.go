@@ -216,7 +216,7 @@ func TestOrderingsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSketch(t, true)
 		tree, top := s.tree()
-		shape := tree.shape(top)
+		shape := tree.shape(top, nil)
 		want := tree.MinCuts(top, 0, 0)
 		for i := range shape.units {
 			u := &shape.units[i]
@@ -229,28 +229,28 @@ func TestOrderingsAgree(t *testing.T) {
 						t.Fatalf("%s: order %v of %d variables", o.name, order, len(u.vars))
 					}
 				}
-				c, _, ok := u.compile(&shape.store, order, DefaultBudget)
+				c, _, ok := u.compile(fresh(&shape.store), order)
 				if !ok {
 					t.Fatal("budget")
 				}
 				c.vars = shape.variables(u, order)
-				a, ok := c.minimalSets(newZBDD(DefaultBudget, 0), AnyOrder)
+				a, ok := c.minimalSets(newZBDD(DefaultBudget, 0, nil), AnyOrder)
 				if !ok {
 					t.Fatal("budget")
 				}
 				c.monotone = true
-				a2, ok := c.minimalSets(newZBDD(DefaultBudget, 0), AnyOrder)
+				a2, ok := c.minimalSets(newZBDD(DefaultBudget, 0, nil), AnyOrder)
 				if !ok {
 					t.Fatal("budget")
 				}
-				b, ok := u.family(newZBDD(DefaultBudget, 0), order, c.vars, nil, AnyOrder)
+				b, ok := u.family(newZBDD(DefaultBudget, 0, nil), order, c.vars, nil, AnyOrder)
 				if !ok {
 					t.Fatal("not coherent")
 				}
 				sets := slices.Clone(want.sets.units)
 				for _, f := range []family{a, a2, b} {
 					sets[i] = f
-					got := families{units: sets, order: AnyOrder}.countByOrder()
+					got, _ := families{units: sets, order: AnyOrder}.countByOrder(AnyOrder, math.MaxInt, nil)
 					if !slices.EqualFunc(got, want.ByOrder(), func(a, b *big.Int) bool { return a.Cmp(b) == 0 }) {
 						t.Fatalf("%s: %v, want %v", o.name, got, want.ByOrder())
 					}
@@ -258,4 +258,10 @@ func TestOrderingsAgree(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fresh is an empty store with the default budget.
+func fresh(b *bdd) *bdd {
+	b.reset(DefaultBudget, 0, nil)
+	return b
 }

@@ -18,7 +18,7 @@ type zbdd struct {
 	unique []zref // open addressing; 0 is free
 	cache  []zcached
 	budget int // nodes; beyond it operations panic with errBudget
-	steps  int // operations left before the same
+	meter      // does the same
 }
 
 // zref is a family in a zbdd.
@@ -44,17 +44,11 @@ const (
 	opAnd     // last: the remaining order is added to it
 )
 
-// stepsPerNode is how many operations a budget allows for each node.
-const stepsPerNode = 12
-
 // work is what was done so far, in nodes.
-func (z *zbdd) work() int { return max(len(z.vars), z.budget-z.steps/stepsPerNode) }
+func (z *zbdd) work() int { return max(len(z.vars), z.budget-z.steps()/stepsPerNode) }
 
-// errBudget is panicked with by operations of decision diagrams and recovered from by those who set the budget.
-type errBudget struct{}
-
-// newZBDD returns a store for up to budget nodes, of which some hint nodes are expected.
-func newZBDD(budget, hint int) *zbdd {
+// newZBDD returns a store for up to budget nodes, of which some hint nodes are expected; done is a meter's.
+func newZBDD(budget, hint int, done <-chan struct{}) *zbdd {
 	table := 1 << bits.Len(uint(min(max(hint, 16), 1<<12)))
 	return &zbdd{
 		vars:   []int32{terminal, terminal},
@@ -63,7 +57,7 @@ func newZBDD(budget, hint int) *zbdd {
 		unique: make([]zref, table),
 		cache:  make([]zcached, table),
 		budget: budget,
-		steps:  stepsPerNode * budget,
+		meter:  newMeter(budget, done),
 	}
 }
 
@@ -117,9 +111,7 @@ func (z *zbdd) grow() {
 }
 
 func (z *zbdd) cached(op int32, f, g zref) (zref, bool) {
-	if z.steps--; z.steps < 0 {
-		panic(errBudget{})
-	}
+	z.step()
 	c := &z.cache[hash3(uint32(op), uint32(f), uint32(g))&uint32(len(z.cache)-1)]
 	return c.r, c.op == op && c.f == f && c.g == g && (f|g) != 0
 }
