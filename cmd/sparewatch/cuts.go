@@ -11,16 +11,19 @@ import (
 )
 
 type cutsCmd struct {
-	Service string `arg:"" optional:"" help:"A service, group or component."`
-	Order   int    `help:"Most failures at once; 0: any number." default:"0"`
-	Limit   int    `help:"How many to list." default:"100"`
-	Count   bool   `help:"Only the numbers."`
-	Config  string `help:"Ask the topology declared in this configuration instead of the daemon." type:"path" placeholder:"FILE"`
-	OpenPSA string `name:"open-psa" help:"Read a fault tree in the Open-PSA exchange format instead." type:"path" placeholder:"FILE"`
-	Gate    string `help:"The gate of the fault tree; default: its only top."`
-	Prob    bool   `name:"probability" help:"Add the top's probability and what each event of the fault tree matters to it."`
-	JSON    bool   `help:"Print one JSON object."`
-	All     bool   `help:"List everything."`
+	Service string        `arg:"" optional:"" help:"A service, group or component."`
+	Order   int           `help:"Most failures at once; 0: any number." default:"0"`
+	Limit   int           `help:"How many to list." default:"100"`
+	Count   bool          `help:"Only the numbers."`
+	Config  string        `help:"Ask the topology declared in this configuration instead of the daemon." type:"path" placeholder:"FILE"`
+	OpenPSA string        `name:"open-psa" help:"Read a fault tree in the Open-PSA exchange format instead." type:"path" placeholder:"FILE"`
+	Gate    string        `help:"The gate of the fault tree; default: its only top."`
+	Prob    bool          `name:"probability" help:"Add the top's probability and what each event of the fault tree matters to it."`
+	Mission float64       `name:"mission-time" help:"The fault tree's system-mission-time, in the unit that the file uses." placeholder:"HOURS"`
+	Within  time.Duration `help:"How long to try; what is found by then is exact up to some order, and says so. The daemon has a bound of its own." default:"2m"`
+	Budget  int           `help:"How hard to try on a fault tree: decision diagram nodes for one module, at some 60 bytes each." default:"16777216"`
+	JSON    bool          `help:"Print one JSON object."`
+	All     bool          `help:"List everything."`
 	daemonFlags
 }
 
@@ -51,7 +54,7 @@ func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
 			return nil, err
 		}
 		defer f.Close()
-		return reckon(ctx, func() (*engine.CutSets, error) { return app.CutsOfTree(f, c.Gate, c.Order, limit, c.Prob) })
+		return reckon(ctx, func() (*engine.CutSets, error) { return app.CutsOfTree(ctx, f, c.question(limit)) })
 	case c.Service == "":
 		return nil, hinted(errors.New("no service is named"), "see sparewatch cuts --help")
 	case c.Config != "":
@@ -59,7 +62,13 @@ func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
 		if err != nil {
 			return nil, err
 		}
-		return reckon(ctx, func() (*engine.CutSets, error) { return app.CutsDesign(cfg, c.Service, c.Order, limit, time.Now()) })
+		return reckon(ctx, func() (*engine.CutSets, error) {
+			return app.CutsDesign(ctx, cfg, c.Service, c.Order, limit, time.Now(), c.Within)
+		})
 	}
 	return c.client().Cuts(ctx, c.Service, c.Order, limit)
+}
+
+func (c *cutsCmd) question(limit int) app.TreeQuestion {
+	return app.TreeQuestion{Gate: c.Gate, Order: c.Order, Limit: limit, Probabilities: c.Prob, MissionTime: c.Mission, Budget: c.Budget, Within: c.Within}
 }

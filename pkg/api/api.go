@@ -90,6 +90,9 @@ type Daemon struct {
 	Ready    func() error // why it cannot answer for everything yet
 }
 
+// ErrBusy is the error of a Daemon that answers too many questions already.
+var ErrBusy = errors.New("too many questions are being answered")
+
 // questionTimeout bounds how long a request waits for the engine.
 const questionTimeout = 30 * time.Second
 
@@ -168,6 +171,9 @@ func reply(w http.ResponseWriter, v any, err error) {
 		answer(w, v)
 	case errors.As(err, &unknown):
 		refuse(w, http.StatusNotFound, err.Error(), "/api/v1/status lists groups and services")
+	case errors.Is(err, ErrBusy):
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, err.Error(), "ask again in some seconds")
 	case errors.Is(err, context.DeadlineExceeded):
 		refuse(w, http.StatusServiceUnavailable, "the engine did not answer in time", "ask again; /healthz says whether it works")
 	default:

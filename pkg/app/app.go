@@ -60,6 +60,7 @@ type App struct {
 	keeper    *keeper
 	poller    *poll.Poller
 	judge     *judge
+	desk      *desk
 	hub       *bgp.Hub    // nil: the configuration hears no BGP
 	exporters []*exporter // of the configuration that New was given
 	encrypted bool        // the page is served over TLS
@@ -89,7 +90,7 @@ func New(o Options) (*App, error) {
 	a := &App{o: o, log: o.Log, now: o.Now, tasks: tasks{log: o.Log, failed: make(chan error, 1)}}
 	a.config.Store(o.Config)
 	a.keeper = newKeeper(o.Log)
-	a.judge = newJudge(a)
+	a.judge, a.desk = newJudge(a), newDesk()
 	a.poller = poll.New(poll.Options{
 		Collectors: a.withPush(o.Collectors),
 		Out:        a.judge.hand,

@@ -16,20 +16,24 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/redundancy"
 )
 
-// Cuts asks the engine for the minimal cut sets of a service, group or component as things stand.
-func (a *App) Cuts(ctx context.Context, of string, order, limit int) (c *engine.CutSets, err error) {
-	err = a.judge.do(ctx, func(j *judge) error {
+// Cuts asks for the minimal cut sets of a service, group or component as things stand. The judge only lays the question
+// out; it is answered beside it.
+func (a *App) Cuts(ctx context.Context, of string, order, limit int) (*engine.CutSets, error) {
+	q, err := ask(ctx, a.judge, func(j *judge) (*engine.CutsQuestion, error) {
 		ids, err := j.resolve([]string{of})
-		if err == nil {
-			c, err = j.engine.Cuts(ids[0], order, limit)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return j.engine.AskCuts(ids[0], order, limit)
 	})
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	return answer(ctx, a.desk, q.Answer)
 }
 
-// CutsDesign finds the minimal cut sets in the declared topology.
-func CutsDesign(c *config.Config, of string, order, limit int, now time.Time) (*engine.CutSets, error) {
+// CutsDesign finds the minimal cut sets in the declared topology, as far as it comes within a time (0: without end).
+func CutsDesign(ctx context.Context, c *config.Config, of string, order, limit int, now time.Time, within time.Duration) (*engine.CutSets, error) {
 	e, err := offline(c, now)
 	if err != nil {
 		return nil, err
@@ -38,30 +42,47 @@ func CutsDesign(c *config.Config, of string, order, limit int, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	return e.Cuts(id, order, limit)
+	q, err := e.AskCuts(id, order, limit)
+	if err != nil {
+		return nil, err
+	}
+	return timed(ctx, within, q.Answer), nil
 }
 
-// CutsOfTree finds the minimal cut sets of a fault tree in the Open-PSA format: of its only top gate, or of the gate
-// named. With probabilities it adds the top's probability and what each event matters to it, where they are known.
-func CutsOfTree(r io.Reader, gate string, order, limit int, probabilities bool) (*engine.CutSets, error) {
-	model, err := openpsa.Read(r, openpsa.Options{})
+// TreeQuestion asks for the minimal cut sets of a fault tree in the Open-PSA format: of its only top gate, or of Gate.
+type TreeQuestion struct {
+	Gate         string
+	Order, Limit int // as of Cuts
+	// Probabilities adds the top's probability and what each event matters to it, where they are known.
+	Probabilities bool
+	// MissionTime is the file's system-mission-time, in the unit that the file uses; 0: not known.
+	MissionTime float64
+	// Budget bounds the work, see redundancy.Question, and Within its time; 0: without end.
+	Budget int
+	Within time.Duration
+}
+
+// CutsOfTree answers a TreeQuestion.
+func CutsOfTree(ctx context.Context, r io.Reader, q TreeQuestion) (*engine.CutSets, error) {
+	model, err := openpsa.Read(r, openpsa.Options{MissionTime: q.MissionTime})
 	if err != nil {
 		return nil, err
 	}
-	top, err := topGate(model, gate)
+	top, err := topGate(model, q.Gate)
 	if err != nil {
 		return nil, err
 	}
-	name := func(n redundancy.Node) string { return model.Events[n].Name }
-	c := engine.NewCutSets(top.Name, model.Tree.MinCuts(top.Ref, order, 0), limit, name)
-	c.Hull = !model.Tree.Coherent(top.Ref)
-	if !probabilities {
-		return c, nil
-	}
-	if err := addProbabilities(c, model, top); err != nil {
-		c.NoProbability = err.Error()
-	}
-	return c, nil
+	return timed(ctx, q.Within, func(ctx context.Context) *engine.CutSets {
+		name := func(n redundancy.Node) string { return model.Events[n].Name }
+		c := engine.NewCutSets(top.Name, model.Tree.MinCutsContext(ctx, top.Ref, q.Order, q.Budget), q.Limit, name)
+		c.Hull = !model.Tree.Coherent(top.Ref)
+		if q.Probabilities {
+			if err := addProbabilities(ctx, c, model, top, q.Budget); err != nil {
+				c.NoProbability = err.Error()
+			}
+		}
+		return c
+	}), nil
 }
 
 func topGate(m *openpsa.Model, name string) (openpsa.Gate, error) {
@@ -84,13 +105,13 @@ func topGate(m *openpsa.Model, name string) (openpsa.Gate, error) {
 	return openpsa.Gate{}, fmt.Errorf("the file has %d top gates: name one of them with --gate (%v ...)", len(m.Tops), names)
 }
 
-func addProbabilities(c *engine.CutSets, m *openpsa.Model, top openpsa.Gate) error {
-	for _, e := range m.Events {
-		if e.Unknown != "" {
-			return fmt.Errorf("the probability of %s is not known: %s", e.Name, e.Unknown)
+func addProbabilities(ctx context.Context, c *engine.CutSets, m *openpsa.Model, top openpsa.Gate, budget int) error {
+	for _, e := range m.Tree.EventsBelow(top.Ref) {
+		if m.Events[e].Unknown != "" {
+			return fmt.Errorf("the probability of %s is not known: %s", m.Events[e].Name, m.Events[e].Unknown)
 		}
 	}
-	compiled, err := m.Tree.Compile(top.Ref, 0)
+	compiled, err := m.Tree.CompileContext(ctx, top.Ref, budget)
 	if err != nil {
 		return fmt.Errorf("the tree is too hard for its probability: %w", err)
 	}
@@ -99,9 +120,11 @@ func addProbabilities(c *engine.CutSets, m *openpsa.Model, top openpsa.Gate) err
 		return errors.New("the tree is too hard for its probability")
 	}
 	c.Probability = &p
-	for i, x := range by {
-		c.Importance = append(c.Importance, engine.Importance{Name: m.Events[i].Name, Birnbaum: x.Birnbaum, FussellVesely: x.FussellVesely})
+	for _, e := range m.Tree.EventsBelow(top.Ref) {
+		c.Importance = append(c.Importance, engine.ImportanceOf(m.Events[e].Name, by[e]))
 	}
-	slices.SortStableFunc(c.Importance, func(a, b engine.Importance) int { return cmp.Compare(b.FussellVesely, a.FussellVesely) })
+	slices.SortStableFunc(c.Importance, func(a, b engine.Importance) int {
+		return cmp.Or(cmp.Compare(b.FussellVesely, a.FussellVesely), cmp.Compare(b.Birnbaum, a.Birnbaum))
+	})
 	return nil
 }

@@ -415,26 +415,35 @@ func (j *judge) unsure(k finding.Key) bool {
 
 // do has f called by the judge, between two looks, and waits for it.
 func (j *judge) do(ctx context.Context, f func(*judge) error) error {
-	var err error
-	done := make(chan struct{})
-	ask := func() {
-		defer close(done)
+	_, err := ask(ctx, j, func(j *judge) (struct{}, error) { return struct{}{}, f(j) })
+	return err
+}
+
+// ask has a question answered by the judge, between two looks, and waits for the answer while ctx lasts.
+func ask[T any](ctx context.Context, j *judge, f func(*judge) (T, error)) (none T, err error) {
+	type reply struct {
+		is  T
+		err error
+	}
+	replied := make(chan reply, 1)
+	question := func() {
 		if ctx.Err() == nil {
-			err = f(j)
+			is, err := f(j)
+			replied <- reply{is, err}
 		}
 	}
 	select {
-	case j.questions <- ask:
+	case j.questions <- question:
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	case <-j.ended:
-		return errors.New("the daemon is stopping")
+		return none, errors.New("the daemon is stopping")
 	}
 	select {
-	case <-done:
-		return err
+	case r := <-replied:
+		return r.is, r.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	}
 }
 

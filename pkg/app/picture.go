@@ -99,29 +99,44 @@ func (a *App) ready() error {
 	return nil
 }
 
+// judgeTime is how long one question may hold up the judge.
+const judgeTime = 5 * time.Second
+
 // Simulate asks the engine what would be lost if these failed now.
-func (a *App) Simulate(ctx context.Context, fail []string) (s *engine.Simulation, err error) {
-	err = a.judge.do(ctx, func(j *judge) error {
+func (a *App) Simulate(ctx context.Context, fail []string) (*engine.Simulation, error) {
+	return ask(ctx, a.judge, func(j *judge) (*engine.Simulation, error) {
 		ids, err := j.resolve(fail)
-		if err == nil {
-			s, err = j.engine.Simulate(ids)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		ctx, cancel := context.WithTimeout(ctx, judgeTime)
+		defer cancel()
+		s, err := j.engine.SimulateContext(ctx, ids)
+		return s, inTime(ctx, err)
 	})
-	return s, err
 }
 
 // Gate asks the engine whether these may be taken down now.
-func (a *App) Gate(ctx context.Context, fail []string, strict bool) (g *engine.Gate, err error) {
+func (a *App) Gate(ctx context.Context, fail []string, strict bool) (*engine.Gate, error) {
 	if p := a.picture.Load(); p.report == nil {
 		return nil, errors.New("nothing was judged yet")
 	}
-	err = a.judge.do(ctx, func(j *judge) error {
+	return ask(ctx, a.judge, func(j *judge) (*engine.Gate, error) {
 		ids, err := j.resolve(fail)
-		if err == nil {
-			g, err = j.engine.Gate(ids, strict)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		ctx, cancel := context.WithTimeout(ctx, judgeTime)
+		defer cancel()
+		g, err := j.engine.GateContext(ctx, ids, strict)
+		return g, inTime(ctx, err)
 	})
-	return g, err
+}
+
+// inTime says of an answer that the time was over for it.
+func inTime(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %s: too much hangs on what fails; name less at once, or ask the declared model with --config", judgeTime)
+	}
+	return err
 }

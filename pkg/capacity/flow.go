@@ -278,6 +278,16 @@ type Flow struct {
 	trial   trial // reused
 }
 
+// Copy notes what the flow was made of, and as things stand now. The function that it returns makes a flow of that, which
+// shares nothing with this one that changes: another goroutine may call it and use what it returns.
+func (f *Flow) Copy() func() *Flow {
+	s, elements, live, sources := f.n.s, slices.Clone(f.n.elements), f.live.Clone(), f.sources
+	return func() *Flow { return New(s, elements).Flow(live, sources) }
+}
+
+// Live is what the flow stands on.
+func (f *Flow) Live() *redundancy.Live { return f.live }
+
 // Cut reports whether some load was followed through so many nodes that the rest of its way was left out.
 func (f *Flow) Cut() bool { return f.cut }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -93,17 +94,17 @@ func (e *Engine) expected(n redundancy.Node) *Expected {
 		return nil
 	}
 	x.Availability, x.DownPerYear = 1-p, p*hoursOfYear
-	all := e.importances(f, by)
+	all := importances(e.graph, f, by)
 	x.Matters = append(x.Matters, all[:min(len(all), 5)]...)
 	return x
 }
 
 // importances names what matters, most important first; what matters nothing is left out.
-func (e *Engine) importances(f *redundancy.Function, by []redundancy.Importance) []Importance {
+func importances(g *topology.Graph, f *redundancy.Function, by []redundancy.Importance) []Importance {
 	var all []Importance
 	for i, m := range f.Components() {
-		if by[i].FussellVesely > 0 && e.graph.ID(m) != "" {
-			all = append(all, Importance{Name: string(e.graph.ID(m)), Birnbaum: by[i].Birnbaum, FussellVesely: by[i].FussellVesely})
+		if by[i].FussellVesely > 0 && g.ID(m) != "" {
+			all = append(all, ImportanceOf(string(g.ID(m)), by[i]))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Importance) int {
@@ -112,39 +113,56 @@ func (e *Engine) importances(f *redundancy.Function, by []redundancy.Importance)
 	return all
 }
 
-// addImportance adds to cut sets the probability of being down, given what has failed, and what each component matters
-// to it: what to mend or buy first.
-func (e *Engine) addImportance(c *CutSets, n redundancy.Node) {
+// worthQuestion asks what failure rates make of one thing.
+type worthQuestion struct {
+	asked  *redundancy.Asked // with nothing failed
+	down   []float64         // by component that was asked for: the part of time for which it is down, 1 now, negative: not known
+	hold   []bool            // by the same: none that fails
+	graph  *topology.Graph
+	failed bool // a group that cannot fail by itself is said to have
+}
+
+// askWorth asks for the probability that n is down, given what has failed, and what each component matters to it: what to
+// mend or buy first.
+func (e *Engine) askWorth(n redundancy.Node) *worthQuestion {
 	if !e.hasRates() {
-		return
+		return nil
 	}
-	f, err := e.solver.Function(n, e.opt.Budget)
-	if err != nil {
+	q := &worthQuestion{asked: e.solver.Ask(redundancy.Question{Top: n}), graph: e.graph}
+	rates := e.rates()
+	for _, m := range q.asked.Components() {
+		down := rates[m]
+		if e.best.Failed(m) {
+			down = 1
+		}
+		q.down, q.hold = append(q.down, down), append(q.hold, e.hold[m])
+	}
+	for _, m := range q.asked.Gates() {
+		q.failed = q.failed || e.best.Failed(m)
+	}
+	return q
+}
+
+// answer adds the answer to the cut sets.
+func (q *worthQuestion) answer(ctx context.Context, c *CutSets) {
+	f, err := q.asked.Function(ctx)
+	if err != nil || q.failed {
 		c.NoProbability = "the model is too hard for it"
 		return
 	}
-	down := e.rates()
-	p, by := f.Importances(func(m redundancy.Node) float64 {
-		switch {
-		case e.best.Failed(m):
-			return 1
-		case down[m] < 0:
-			return 0
-		}
-		return down[m]
-	})
+	p, by := f.ImportancesByNumber(func(number int) float64 { return max(0, q.down[number]) })
 	if math.IsNaN(p) {
 		c.NoProbability = "the model is too hard for it"
 		return
 	}
-	c.Probability, c.Importance = &p, e.importances(f, by)
+	c.Probability, c.Importance = &p, importances(q.graph, f, by)
 	without := 0
-	for _, m := range f.Components() {
-		if down[m] < 0 && !e.hold[m] && !e.best.Failed(m) {
+	for i, down := range q.down {
+		if down < 0 && !q.hold[i] {
 			without++
 		}
 	}
 	if without > 0 {
-		c.NoProbability = fmt.Sprintf("%d of %d components have no failure rate and count as perfect", without, len(f.Components()))
+		c.AtLeast = fmt.Sprintf("%d of %d components have no failure rate and count as perfect", without, len(q.down))
 	}
 }

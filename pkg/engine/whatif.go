@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,7 +65,12 @@ type Gate struct {
 
 // Simulate says what would change if these failed now. It leaves the engine as it was.
 func (e *Engine) Simulate(fail []component.ID) (*Simulation, error) {
-	t, err := e.try(fail)
+	return e.SimulateContext(context.Background(), fail)
+}
+
+// SimulateContext is Simulate unless ctx is done first; then the error is ctx's.
+func (e *Engine) SimulateContext(ctx context.Context, fail []component.ID) (*Simulation, error) {
+	t, err := e.try(ctx, fail)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +90,7 @@ type trial struct {
 }
 
 // try fails the components in both cases, looks, and repairs them again.
-func (e *Engine) try(fail []component.ID) (*trial, error) {
+func (e *Engine) try(ctx context.Context, fail []component.ID) (*trial, error) {
 	nodes, err := e.resolveAll(fail)
 	if err != nil {
 		return nil, err
@@ -99,6 +105,9 @@ func (e *Engine) try(fail []component.ID) (*trial, error) {
 	before := make(map[int32]Verdict, len(t.hit))
 	strictBefore := map[int32]bool{}
 	for _, i := range t.hit {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		before[i] = e.verdictNow(i)
 		n := e.tops[i].node
 		t.wasDown[i] = !e.best.Works(n)
@@ -112,6 +121,10 @@ func (e *Engine) try(fail []component.ID) (*trial, error) {
 	undo()
 	undo = e.failFor(nodes, risky, t)
 	for _, i := range t.hit {
+		if err := ctx.Err(); err != nil {
+			undo()
+			return nil, err
+		}
 		n := e.tops[i].node
 		t.downBest[i] = !t.wasDown[i] && !e.best.Works(n)
 		t.downWorst[i] = !t.wasDown[i] && !e.worst.Works(n)
@@ -371,7 +384,12 @@ func compareBool(a, b bool) int {
 // would go down even in the worst case; 1 where one would even in the best; 2 in between. Strict presumes nothing: what
 // nobody observes counts as possibly gone.
 func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
-	t, err := e.try(fail)
+	return e.GateContext(context.Background(), fail, strict)
+}
+
+// GateContext is Gate unless ctx is done first; then the error is ctx's.
+func (e *Engine) GateContext(ctx context.Context, fail []component.ID, strict bool) (*Gate, error) {
+	t, err := e.try(ctx, fail)
 	if err != nil {
 		return nil, err
 	}

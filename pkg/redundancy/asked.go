@@ -15,6 +15,9 @@ func (v *Solver) Ask(q Question) *Asked { return &Asked{v.cone(q), q.Order, q.Bu
 // Components are those that may fail further, on which the question's Top stands.
 func (a *Asked) Components() []Node { return a.cone.events }
 
+// Gates are the others on which it stands.
+func (a *Asked) Gates() []Node { return a.cone.gates }
+
 // MinCuts finds the minimal cut sets, as far as it comes before ctx is done.
 func (a *Asked) MinCuts(ctx context.Context) *Cuts {
 	cuts := a.cone.tree.MinCutsContext(ctx, a.cone.top, a.order, a.budget)

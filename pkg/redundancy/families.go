@@ -147,9 +147,8 @@ func (p polynomial) shift(order int) polynomial {
 	return p
 }
 
-// countByOrder is the number of sets with 0, 1, 2 ... elements, up to order; not ok where that takes more additions, or
-// done is closed first. The work grows with nodes times the orders of their sets; what no node still needs is let go of.
-func (fs families) countByOrder(order, additions int, done <-chan struct{}) (by []*big.Int, ok bool) {
+// countByOrder is the number of sets with 0, 1, 2 ... elements, up to order; not ok where that takes more additions. The work grows with nodes times the orders of their sets; what no node still needs is let go of.
+func (fs families) countByOrder(order, additions int) (by []*big.Int, ok bool) {
 	work := 0
 	one := polynomial{n: []*big.Int{big.NewInt(1)}}
 	units := make([]polynomial, len(fs.units))
@@ -161,7 +160,7 @@ func (fs families) countByOrder(order, additions int, done <-chan struct{}) (by 
 		counts := make([]polynomial, len(f.nodes)+2)
 		counts[zunit] = one
 		for i, n := range f.nodes {
-			if work > additions || i%1024 == 0 && closed(done) {
+			if work > additions {
 				return nil, false
 			}
 			hi := counts[n.hi]

@@ -35,8 +35,7 @@ func (t *Tree) MinCutsContext(ctx context.Context, top Ref, order, budget int) *
 	return t.minCuts(ctx.Done(), top, order, budget)
 }
 
-// early is the budget within which everything is tried first where the work may be ended at any moment; what takes more is
-// preceded by what can be said of low orders with as little work.
+// early is the budget within which everything is tried first where the work may be ended at any moment.
 const early = 1 << 18
 
 func (t *Tree) minCuts(done <-chan struct{}, top Ref, order, budget int) *Cuts {
@@ -51,19 +50,22 @@ func (t *Tree) minCuts(done <-chan struct{}, top Ref, order, budget int) *Cuts {
 		return constantCuts(s.constant)
 	}
 	cuts := &Cuts{ExactUpTo: 0, sets: families{units: []family{{}}, least: none}} // top is not true by itself
-	if done != nil && budget > early {
-		if cuts.tryAll(s, order, early) {
+	next := budget
+	if done != nil {
+		next = min(early, budget)
+	}
+	for {
+		before := s.work
+		if cuts.tryAll(s, order, next) {
 			return cuts
 		}
-		cuts.climb(s, order, early, s.work+early)
+		// What an attempt at every order took, the attempts at single orders may take together.
+		cuts.climb(s, order, next, s.work+(s.work-before))
+		if cuts.Stopped = closed(done); next == budget || cuts.Stopped {
+			return cuts
+		}
+		next = min(4*next, budget)
 	}
-	if cuts.tryAll(s, order, budget) {
-		return cuts
-	}
-	// What an attempt at every order may take, the attempts at single orders may take together.
-	cuts.climb(s, order, budget, 2*s.work)
-	cuts.Stopped = closed(done)
-	return cuts
 }
 
 // tryAll finds everything, unless a module takes more than budget.
@@ -247,15 +249,14 @@ func (c *Cuts) Count() *big.Int {
 // ByOrder is the number of minimal cut sets of order 0, 1, 2 ... up to the largest there is. Order 0 is 1 only when it
 // is down already. The work grows with the size of the diagrams times the largest order.
 func (c *Cuts) ByOrder() []*big.Int {
-	by, _ := c.sets.countByOrder(c.sets.order, math.MaxInt, nil)
+	by, _ := c.sets.countByOrder(c.sets.order, math.MaxInt)
 	return by
 }
 
-// ByOrderWithin is ByOrder with at most so many additions, or until done is closed (nil: never). Where that isn't enough
-// the numbers are those of the orders up to upTo only; otherwise upTo is AnyOrder, or the order up to which cut sets were
-// asked for.
-func (c *Cuts) ByOrderWithin(additions int, done <-chan struct{}) (by []*big.Int, upTo int) {
-	if by, ok := c.sets.countByOrder(c.sets.order, additions, done); ok {
+// ByOrderWithin is ByOrder with about so many additions. Where that isn't enough the numbers are those of the orders up to
+// upTo only; otherwise upTo is AnyOrder, or the order up to which cut sets were asked for.
+func (c *Cuts) ByOrderWithin(additions int) (by []*big.Int, upTo int) {
+	if by, ok := c.sets.countByOrder(c.sets.order, additions); ok {
 		return by, c.sets.order
 	}
 	nodes := 0
@@ -263,7 +264,7 @@ func (c *Cuts) ByOrderWithin(additions int, done <-chan struct{}) (by []*big.Int
 		nodes += len(c.sets.units[i].nodes)
 	}
 	for upTo := min(additions/(2*nodes+1), c.sets.most-1); upTo > 0; upTo /= 2 {
-		if by, ok := c.sets.countByOrder(upTo, additions, done); ok {
+		if by, ok := c.sets.countByOrder(upTo, additions); ok {
 			return by, upTo
 		}
 	}

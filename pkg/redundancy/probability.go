@@ -18,6 +18,10 @@ type Importance struct {
 	Achievement float64
 }
 
+// Reduction is the risk reduction worth P / P(top | event doesn't happen): by what P shrinks if the event never happens.
+// Infinite where nothing is left of P then.
+func (i Importance) Reduction() float64 { return 1 / max(0, 1-i.FussellVesely) }
+
 // chance is the probabilities of a function to hold and not to. Both are kept, because either may be too small to be
 // told from the other's being 1.
 type chance struct{ holds, not float64 }

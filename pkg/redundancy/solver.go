@@ -157,6 +157,11 @@ func (f *Function) Probability(p func(Node) float64) float64 {
 	return f.compiled.Probability(func(event int) float64 { return p(f.components[event]) })
 }
 
+// ImportancesByNumber is Importances with the components' probabilities by their places in Components.
+func (f *Function) ImportancesByNumber(p func(int) float64) (probability float64, importance []Importance) {
+	return f.compiled.Importances(p)
+}
+
 // Importances are the probability of the node's being down and the importance of each of Components, in their order.
 func (f *Function) Importances(p func(Node) float64) (probability float64, importance []Importance) {
 	return f.compiled.Importances(func(event int) float64 { return p(f.components[event]) })

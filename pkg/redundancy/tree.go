@@ -71,6 +71,29 @@ func (t *Tree) EventNumber(r Ref) (int, bool) {
 	return int(t.nodes[r.node()].k), true
 }
 
+// EventsBelow are the numbers of the basic events that r is written with, sorted.
+func (t *Tree) EventsBelow(r Ref) []int {
+	if r.constant() {
+		return nil
+	}
+	below := make([]bool, len(t.nodes))
+	below[r.node()] = true
+	var events []int
+	for n := r.node(); n >= 0; n-- { // operands come before what uses them
+		if !below[n] {
+			continue
+		}
+		if t.nodes[n].kind == event {
+			events = append(events, int(t.nodes[n].k))
+		}
+		for _, o := range t.nodes[n].of {
+			below[o.node()] = true
+		}
+	}
+	slices.Sort(events)
+	return events
+}
+
 // Or is true when one of the operands is.
 func (t *Tree) Or(of ...Ref) Ref {
 	operands := make([]Ref, 0, len(of))

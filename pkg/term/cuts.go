@@ -16,6 +16,9 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 			p.Line("  order %d: %s", order, n)
 		}
 	}
+	if c.ByOrderUpTo != nil {
+		p.Line("  of higher orders they were not counted one by one: there are too many")
+	}
 	if c.Hull {
 		p.Line("  the tree has negations: these are the cut sets of its coherent hull, as if every negated event might happen")
 	}
@@ -23,8 +26,8 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 		p.Line("probability %.6e", *c.Probability)
 	}
 	switch {
-	case c.NoProbability != "" && c.Probability != nil:
-		p.Line("at least: %s", clean(c.NoProbability))
+	case c.AtLeast != "":
+		p.Line("at least: %s", clean(c.AtLeast))
 	case c.NoProbability != "":
 		p.Line("probability not known: %s", clean(c.NoProbability))
 	}
@@ -57,11 +60,19 @@ func cutsWords(c *engine.CutSets) string {
 	case len(c.ByOrder) > 0 && c.ByOrder[0].Sign() > 0:
 		return "it is down already"
 	case !c.Whole && c.ExactUpTo != nil && *c.ExactUpTo == 0:
-		return "too hard: no order could be finished; ask for a lower one with --order"
+		return "no order could be finished; " + endedBy(c) + ": ask for a lower one with --order"
 	case !c.Whole:
-		return fmt.Sprintf("%s minimal cut sets%s; the model is too hard for more", c.Count, limit)
+		return fmt.Sprintf("%s minimal cut sets%s, exact so far; %s", c.Count, limit, endedBy(c))
 	}
 	return fmt.Sprintf("%s minimal cut sets%s", c.Count, limit)
+}
+
+// endedBy says why an answer is not whole.
+func endedBy(c *engine.CutSets) string {
+	if c.StoppedAfter > 0 {
+		return fmt.Sprintf("stopped after %g s", c.StoppedAfter)
+	}
+	return "the model is too hard for more"
 }
 
 func (p *Printer) importance(all []engine.Importance) {
@@ -73,9 +84,13 @@ func (p *Printer) importance(all []engine.Importance) {
 		shown = shown[:20]
 	}
 	p.Heading("What matters most")
-	rows := [][]cell{{text("event"), text("Fussell-Vesely"), text("Birnbaum")}}
+	rows := [][]cell{{text("event"), text("Fussell-Vesely"), text("Birnbaum"), text("RAW"), text("RRW")}}
 	for _, x := range shown {
-		rows = append(rows, []cell{text("%s", clean(x.Name)), text("%.4e", x.FussellVesely), text("%.4e", x.Birnbaum)})
+		reduction := "all"
+		if x.Reduction != nil {
+			reduction = fmt.Sprintf("%.4g", *x.Reduction)
+		}
+		rows = append(rows, []cell{text("%s", clean(x.Name)), text("%.4e", x.FussellVesely), text("%.4e", x.Birnbaum), text("%.4g", x.Achievement), text("%s", reduction)})
 	}
 	p.rows(rows)
 	if len(shown) < len(all) {
