@@ -213,18 +213,26 @@ func (a *App) loss(s export.Status, now time.Time) *finding.Finding {
 	f := &finding.Finding{
 		Key: finding.KeyOf(finding.ExportLoss, subject), Rule: finding.ExportLoss, Subject: subject, Severity: finding.Warning, Since: last.Truncate(time.Hour),
 		Summary: fmt.Sprintf("numbers for %s are lost", s.Name),
-		Remedy:  "see what the receiver answers; give the spool more room (spool:), or write less often (every:)",
+		Remedy:  "See what the receiver answers; give the spool more room (spool:), or write less often (every:).",
 		Causes:  []finding.Cause{}, Impacts: []finding.Impact{}, Evidence: []string{},
 		Pages: true,
 	}
 	if s.Dropped > 0 {
-		f.Evidence = append(f.Evidence, "the spool had no room for some points; the oldest were dropped")
+		f.Evidence = append(f.Evidence, fmt.Sprintf("since the start %s were dropped, the oldest first: the spool had no room", points(s.Dropped)))
 	}
 	if s.Refused > 0 {
-		f.Evidence = append(f.Evidence, "the receiver refused some points for good")
+		f.Evidence = append(f.Evidence, fmt.Sprintf("since the start the receiver refused %s for good; it says: %s", points(s.Refused), s.Refusal))
 	}
 	if s.Error != "" {
 		f.Evidence = append(f.Evidence, "the last attempt to write: "+s.Error)
 	}
 	return f
+}
+
+// points counts points in words.
+func points(n uint64) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return fmt.Sprintf("%d points", n)
 }

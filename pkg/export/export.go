@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -54,11 +55,14 @@ type Writer interface {
 
 // RefusedError is a batch that was taken but for some points, which the receiver will never take.
 type RefusedError struct {
-	Points int
+	Points int    // as many as the batch has, or more: all
 	Why    string // the receiver's words for the first of them
 }
 
 func (e *RefusedError) Error() string {
+	if e.Points == math.MaxInt {
+		return "all points are refused for good: " + e.Why
+	}
 	return fmt.Sprintf("%d points are refused for good: %s", e.Points, e.Why)
 }
 

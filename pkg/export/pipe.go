@@ -30,7 +30,8 @@ type Options struct {
 
 // Pipe brings the batches of a queue to a receiver, in order, until it has them.
 type Pipe struct {
-	o Options
+	o        Options
+	refusing bool // the last batch was not taken whole; Run's own
 
 	mu     sync.Mutex
 	status Status
@@ -44,6 +45,7 @@ type Status struct {
 	Dropped  uint64 // points that the queue had no room for
 	Failures int    // attempts in a row that failed
 	Error    string // of the last attempt, where it failed
+	Refusal  string // the receiver's words for the points that it refused last
 	Waiting  Size
 	// LastDrop and LastRefused are when points were lost last; zero: never.
 	LastDrop, LastRefused time.Time
@@ -142,17 +144,20 @@ func (p *Pipe) write(ctx context.Context, b Batch) error {
 
 // wrote counts a batch that the receiver has.
 func (p *Pipe) wrote(b Batch, refused *RefusedError, failures int) {
-	points := uint64(b.Points)
+	lost := 0
 	if refused != nil {
-		points -= min(points, uint64(refused.Points))
-		p.o.Log.Warn("some points are refused for good", "export", p.o.Name, "points", refused.Points, "why", refused.Why)
+		lost = min(b.Points, refused.Points)
+		if !p.refusing {
+			p.o.Log.Warn("some points are refused for good; that is said once until a batch is taken whole", "export", p.o.Name, "points", lost, "why", refused.Why)
+		}
 	}
+	p.refusing = refused != nil
 	p.count(func(s *Status) {
-		s.Written += points
+		s.Written += uint64(b.Points - lost)
+		s.Refused += uint64(lost)
 		s.Failures, s.Error, s.LastWritten = 0, "", p.o.Now()
 		if refused != nil {
-			s.Refused += uint64(refused.Points)
-			s.LastRefused = p.o.Now()
+			s.LastRefused, s.Refusal = p.o.Now(), refused.Why
 		}
 	})
 	if failures > 0 {

@@ -3,6 +3,8 @@ package export_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +142,30 @@ func TestAPipeCountsWhatWasDroppedAndRefused(t *testing.T) {
 		}
 		if s.Dropped != 20 || s.Refused != 4 || s.Written != 16 || s.LastDrop.IsZero() || s.LastRefused.IsZero() {
 			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// A receiver that refuses a whole batch refuses as many points as that had, and it is logged once, until one is taken whole.
+func TestAPipeSaysOnceThatPointsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, some := &export.RefusedError{Points: math.MaxInt, Why: "no such table"}, &export.RefusedError{Points: 1, Why: "too old"}
+		r := &receiver{answers: []error{all, some, some, nil, some}}
+		var log strings.Builder
+		p := export.NewPipe(export.Options{Name: "test", Queue: newMemory(9), Writer: r, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 5 {
+			if err := p.Put(t.Context(), nil, 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = p.Run(ctx) // its only end is ctx's
+		if s := p.Status(); s.Refused != 13 || s.Written != 37 || s.Refusal != "too old" {
+			t.Errorf("status %+v", s)
+		}
+		if n := strings.Count(log.String(), "refused"); n != 2 {
+			t.Errorf("it is logged %d times:\n%s", n, &log)
 		}
 	})
 }

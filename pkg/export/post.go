@@ -40,12 +40,15 @@ func NewPoster(client *http.Client, at string, header, protocol http.Header) (*P
 	return &Poster{Client: client, URL: at, Header: h}, true
 }
 
-// Post sends one body. Its errors are those of Writer: a body that the receiver cannot take (400, 413, 422) is refused
-// for good, as a whole; everything else is worth another attempt.
-func (p *Poster) Post(ctx context.Context, body []byte) error {
+// maxAnswer is how many bytes of an answer are looked at.
+const maxAnswer = 64 << 10
+
+// Post sends one body and returns what was answered, at most 64 KiB of it. Its errors are those of Writer: a body that
+// the receiver cannot take (400, 413, 422) is refused for good, as a whole; everything else is worth another attempt.
+func (p *Poster) Post(ctx context.Context, body []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the URL cannot be used")
+		return nil, errors.New("the URL cannot be used")
 	}
 	for k, v := range p.Header {
 		r.Header[k] = v
@@ -53,12 +56,12 @@ func (p *Poster) Post(ctx context.Context, body []byte) error {
 	r.Header.Set("User-Agent", "sparewatch")
 	answer, err := p.Client.Do(r)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.URL.Host, plainError(err))
+		return nil, fmt.Errorf("%s: %w", r.URL.Host, plainError(err))
 	}
 	defer answer.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10)) // the status says enough
+	said, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // the status says enough
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
-	return verdict(r.URL.Host, answer, Line(strings.TrimSpace(string(said))))
+	return said, verdict(r.URL.Host, answer, said)
 }
 
 // plainError takes the URL, which may hold a secret, out of an error of net/http.
@@ -69,7 +72,8 @@ func plainError(err error) error {
 	return err
 }
 
-func verdict(host string, answer *http.Response, said string) error {
+func verdict(host string, answer *http.Response, body []byte) error {
+	said := Line(strings.TrimSpace(string(body[:min(len(body), 4<<10)])))
 	switch status := answer.StatusCode; {
 	case status < 300:
 		return nil

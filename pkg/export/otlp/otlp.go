@@ -6,6 +6,7 @@ package otlp
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sparewatch/sparewatch/pkg/export"
@@ -149,13 +151,67 @@ func NewWriter(client *http.Client, at string, header http.Header) (*Writer, err
 	return &Writer{p}, nil
 }
 
-// Write implements export.Writer.
+// Write implements export.Writer. A receiver may take a request and reject some of its points.
 func (w *Writer) Write(ctx context.Context, body []byte) error {
 	var packed bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // the level is a valid one
 	_, _ = z.Write(body)                                 // a buffer takes everything
 	_ = z.Close()
-	return w.poster.Post(ctx, packed.Bytes())
+	answer, err := w.poster.Post(ctx, packed.Bytes())
+	if err != nil {
+		return err
+	}
+	if points, why := rejected(answer); points > 0 {
+		return &export.RefusedError{Points: points, Why: cmp.Or(export.Line(why), "no reason is given")}
+	}
+	return nil
+}
+
+// rejected reads how many points an answer says were not taken, and why. The answer is an
+// ExportMetricsServiceResponse: field 1 is partial_success, and of that field 1 rejected_data_points and field 2
+// error_message. What is no such message counts as an answer that rejects nothing: the status said so.
+func rejected(answer []byte) (points int, why string) {
+	fields(answer, func(n protowire.Number, partial []byte, _ uint64) {
+		if n != 1 {
+			return
+		}
+		fields(partial, func(n protowire.Number, text []byte, number uint64) {
+			switch n {
+			case 1:
+				points = int(max(int64(number), 0)) // more than were sent is for the caller to doubt
+			case 2:
+				why = string(text)
+			}
+		})
+	})
+	return points, why
+}
+
+// fields calls f for each field of a message: with its bytes, or with its number. It ends where the message does not
+// parse.
+func fields(message []byte, f func(n protowire.Number, bytes []byte, number uint64)) {
+	for len(message) > 0 {
+		n, kind, size := protowire.ConsumeTag(message)
+		if size < 0 {
+			return
+		}
+		message = message[size:]
+		var bytes []byte
+		var number uint64
+		switch kind {
+		case protowire.BytesType:
+			bytes, size = protowire.ConsumeBytes(message)
+		case protowire.VarintType:
+			number, size = protowire.ConsumeVarint(message)
+		default:
+			size = protowire.ConsumeFieldValue(n, kind, message)
+		}
+		if size < 0 {
+			return
+		}
+		f(n, bytes, number)
+		message = message[size:]
+	}
 }
 
 var (

@@ -1,7 +1,9 @@
 package otlp_test
 
 import (
+	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -127,3 +129,69 @@ func TestWriter(t *testing.T) {
 		t.Error("any URL will do")
 	}
 }
+
+// answers of receivers, as they stand on the wire.
+var answers = []struct {
+	name   string
+	body   []byte
+	points int
+	why    string
+}{
+	{name: "nothing"},
+	{name: "an empty partial success", body: []byte{0x0a, 0x00}},
+	{name: "rejected points", body: []byte("\x0a\x0d\x08\x03\x12\x09too\x01 many"), points: 3, why: "too  many"},
+	{name: "rejected points without a word", body: []byte{0x0a, 0x02, 0x08, 0x01}, points: 1, why: "no reason is given"},
+	{name: "a warning, and all taken", body: []byte("\x0a\x06\x12\x04slow")},
+	{name: "less than none", body: append([]byte{0x0a, 0x0b, 0x08}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01)},
+	{name: "fields that we do not know", body: []byte("\x12\x01x\x1d\x00\x00\x00\x00\x0a\x02\x08\x02"), points: 2, why: "no reason is given"},
+	{name: "half a message", body: []byte("\x0a\x20\x08\x03")},
+	{name: "JSON", body: []byte("{}")},
+	{name: "a page", body: []byte("<html>welcome</html>")},
+}
+
+// A receiver that takes a request may reject some of its points: they are lost, and it says why.
+func TestPartialSuccess(t *testing.T) {
+	var answer []byte
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }))
+	defer web.Close()
+	w, err := otlp.NewWriter(web.Client(), web.URL+"/v1/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range answers {
+		answer = c.body
+		err := w.Write(t.Context(), nil)
+		refused, is := errors.AsType[*export.RefusedError](err)
+		switch {
+		case c.points == 0 && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.points > 0 && (!is || refused.Points != c.points || refused.Why != c.why):
+			t.Errorf("%s: %v, want %d points refused: %s", c.name, err, c.points, c.why)
+		}
+	}
+}
+
+// Whatever a receiver answers, reading it ends and counts nothing below zero.
+func FuzzAnswer(f *testing.F) {
+	for _, c := range answers {
+		f.Add(c.body)
+	}
+	var answer []byte
+	client := &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(answer))}, nil
+	})}
+	w, err := otlp.NewWriter(client, "http://otel/v1/metrics", nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		answer = body
+		if refused, is := errors.AsType[*export.RefusedError](w.Write(t.Context(), nil)); is && refused.Points <= 0 {
+			t.Error(refused)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

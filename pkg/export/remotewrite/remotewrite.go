@@ -155,7 +155,8 @@ func NewWriter(client *http.Client, at string, header http.Header) (*Writer, err
 
 // Write implements export.Writer.
 func (w *Writer) Write(ctx context.Context, body []byte) error {
-	return w.poster.Post(ctx, s2.EncodeSnappy(nil, body))
+	_, err := w.poster.Post(ctx, s2.EncodeSnappy(nil, body))
+	return err
 }
 
 var (
