@@ -38,7 +38,8 @@ type Options struct {
 	Version    string
 	Log        *slog.Logger     // nil: silent
 	Now        func() time.Time // nil: time.Now
-	// Hold is how long an incident whose findings are gone waits for them to come back. 0: two intervals of states.
+	// Hold is how long an incident whose findings are gone waits for them to come back. 0: as Config says, or two intervals
+	// of states.
 	Hold time.Duration
 	// Settle is how long the engine waits for devices that were not read yet. 0: its default.
 	Settle time.Duration
@@ -76,9 +77,6 @@ func New(o Options) (*App, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Hold == 0 {
-		o.Hold = 2 * o.Config.Poll.States
 	}
 	if o.Collectors == nil {
 		all, err := Collectors(o.Config.Profiles)

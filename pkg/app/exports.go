@@ -209,14 +209,16 @@ func (a *App) loss(s export.Status, now time.Time) *finding.Finding {
 	if last.IsZero() || now.Sub(last) > lossShown {
 		return nil
 	}
-	subject := component.ID(a.config.Load().Site + "/exporter/" + s.Name)
+	c := a.config.Load()
+	subject := component.ID(c.Site + "/exporter/" + s.Name)
 	f := &finding.Finding{
-		Key: finding.KeyOf(finding.ExportLoss, subject), Rule: finding.ExportLoss, Subject: subject, Severity: finding.Warning, Since: last.Truncate(time.Hour),
+		Key: finding.KeyOf(finding.ExportLoss, subject), Rule: finding.ExportLoss, Subject: subject, Since: last.Truncate(time.Hour),
 		Summary: fmt.Sprintf("numbers for %s are lost", s.Name),
 		Remedy:  "See what the receiver answers; give the spool more room (spool:), or write less often (every:).",
 		Causes:  []finding.Cause{}, Impacts: []finding.Impact{}, Evidence: []string{},
-		Pages: true,
+		Severity: engineOptions(c, 0).SeverityOf(finding.ExportLoss, engine.NoTier),
 	}
+	f.Pages = f.Severity >= finding.Warning
 	if s.Dropped > 0 {
 		f.Evidence = append(f.Evidence, fmt.Sprintf("since the start %s were dropped, the oldest first: the spool had no room", points(s.Dropped)))
 	}

@@ -130,7 +130,7 @@ func (j *judge) restore(ctx context.Context, b *bus.Bus) error {
 
 func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {
 	j.ledger = log
-	j.fold = incident.NewFold(incident.Options{Hold: j.app.o.Hold, NewID: incident.IDs(j.config.Site)})
+	j.fold = incident.NewFold(incident.Options{Hold: j.app.hold(j.config), NewID: incident.IDs(j.config.Site)})
 	box, err := j.newOutbox(j.config)
 	if err != nil {
 		return err

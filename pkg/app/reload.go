@@ -44,6 +44,7 @@ func (j *judge) rebuild(ctx context.Context, c *config.Config) error {
 	e.Resume(j.report.Findings)
 	j.store = j.carryOver(newStore(c))
 	j.engine, j.config = e, c
+	j.fold.SetHold(j.app.hold(c))
 	for _, name := range j.store.Devices() {
 		j.engine.Update(j.store.Device(name))
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	Web      Web
 	Capacity Capacity
 	Links    Links
+	Findings Findings
 	State    State
 	Pins     Pins
 	Events   Events

@@ -62,7 +62,7 @@ func newLoader(o Options, path string, files []string) *loader {
 
 // documentKeys are what may stand at the top.
 var documentKeys = []string{
-	"site", "credentials", "devices", "topology", "services", "poll", "notify", "bgp", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity", "links", "maintenance",
+	"site", "credentials", "devices", "topology", "services", "poll", "notify", "bgp", "traps", "influx", "remote_write", "otlp", "events", "web", "state", "pins", "profiles", "capacity", "links", "maintenance", "findings",
 }
 
 // document takes in one YAML document.
@@ -82,6 +82,7 @@ func (l *loader) document(n node) {
 	l.once(s, "profiles", func() { l.profiles(s) })
 	l.once(s, "capacity", func() { l.capacity(s.keys["capacity"]) })
 	l.once(s, "links", func() { l.links(s.keys["links"]) })
+	l.once(s, "findings", func() { l.findings(s.keys["findings"]) })
 	l.once(s, "traps", func() { l.takeTraps(s.keys["traps"]) })
 	l.once(s, "bgp", func() { l.takeBGP(s.keys["bgp"]) })
 	l.takeCredentials(s.keys["credentials"])

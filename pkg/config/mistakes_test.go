@@ -43,6 +43,19 @@ c.yaml:5: nothing is called "nobody"; declare it under devices, or under topolog
 	{"topology:\n  feeds: [a]\n  rates: {psu: {}}\n", `c.yaml:3: the rate of psu says nothing; write {mtbf: 100000h, mttr: 24h}`},
 	{"topology:\n  feeds: [a]\n  rates: {pse: {mtbf: 1000h}}\n", `c.yaml:3: "pse" is no kind of component; did you mean psu?`},
 
+	// Rules.
+	{"devices: [snmp://10.0.0.1]\nfindings: {rule: {}}\n", `c.yaml:2: findings has no key "rule"; did you mean rules?`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    redundancy-lots: {hold: 1m}\n", `c.yaml:4: "redundancy-lots" is no rule; did you mean redundancy-lost?`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    input-lost: {}\n", `c.yaml:4: the rule input-lost says nothing; write {severity: warning} or {hold: 5m}`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    input-lost: {severity: eror}\n", `c.yaml:4: "eror" is no severity; did you mean error?`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    input-lost: {severity: {0: urgent, 4: info, all: info}}\n", `c.yaml:4: "urgent" is no severity; write info, warning, error or critical
+c.yaml:4: the severity of input-lost has no tier "4"; write 3, which stands for all from 3 on
+c.yaml:4: the severity of input-lost has no tier "all"; write 0, 1, 2, 3 (which stands for all from 3 on), or none`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    input-lost: {severity: [info]}\n", `c.yaml:4: the severity of input-lost is a list here, not keys with values; write key: value`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    input-lost: {hold: 2d}\n", `c.yaml:4: hold is 2d, too long; write 24h or less`},
+	{"devices: [snmp://10.0.0.1]\nfindings:\n  rules:\n    export-loss: {hold: 5m}\n", `c.yaml:4: the rule export-loss tells of what is lost already, and waits for nothing; take it out`},
+	{"devices: [snmp://10.0.0.1]\nfindings: {recover: 10}\n", `c.yaml:2: recover is "10"; write the unit too: 10s or 10m`},
+
 	// Maintenance.
 	{"devices: [snmp://10.0.0.1]\nmaintenance:\n  windows:\n    - {from: 2026-11-30T22:00Z, to: 2026-11-30T23:00Z}\n", `c.yaml:4: a window of maintenance does not say what it is about; write what: NAME, or a list of names`},
 	{"devices: [snmp://10.0.0.1]\nmaintenance:\n  windows:\n    - {what: 10.0.0.1, from: tonight, to: 2026-11-30T23:00Z}\n", `c.yaml:4: from of a window of maintenance is "tonight"; write a time with its zone, as 2026-11-30T22:00+01:00 or 2026-11-30T21:00Z`},

@@ -13,12 +13,15 @@ func (l *loader) takeOutlet(n node) {
 		known = append(known, secretKeys(what)...)
 	}
 	s := l.mapping(n, "an entry of notify", known...)
-	o := Outlet{Kind: OutletKind(s.text("kind")), MinSeverity: l.severity(s), TLS: l.tls(s.keys["tls"], "tls of an entry of notify", nil)}
+	o := Outlet{Kind: OutletKind(s.text("kind")), MinSeverity: finding.Warning, TLS: l.tls(s.keys["tls"], "tls of an entry of notify", nil)}
 	o.Name = l.name(s.where("name"), "an entry of notify", s.text("name"))
 	if before, ok := l.outlets[o.Name]; ok && o.Name != "" {
 		l.wrong(s.where("name"), "give one of them another name", "two entries of notify are called %s: also at %s", o.Name, before)
 	}
 	l.outlets[o.Name] = s.at()
+	if v, ok := l.severity(s, "min_severity"); ok {
+		o.MinSeverity = v
+	}
 	switch o.Kind {
 	case PagerDuty:
 		o.Key = l.wanted(s, "routing_key", "write routing_key_file: FILE; it is the integration key of the PagerDuty service (Events API v2)")
@@ -78,18 +81,4 @@ func (l *loader) outletURL(s *section) secret.Text {
 		return secret.Text{}
 	}
 	return text
-}
-
-var severities = []string{"info", "warning", "error", "critical"}
-
-func (l *loader) severity(s *section) finding.Severity {
-	t := s.text("min_severity")
-	if t == "" {
-		return finding.Warning
-	}
-	var v finding.Severity
-	if err := v.UnmarshalText([]byte(t)); err != nil {
-		l.wrong(s.where("min_severity"), didYouMean(t, severities, "write "+oneOf(severities)), "%q is no severity", t)
-	}
-	return v
 }

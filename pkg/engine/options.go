@@ -16,10 +16,11 @@ type Options struct {
 	// Recover is how long what hung under a cause stays under it after the cause is over, while it comes back. Default
 	// 30 s, two polls; BGP sessions have four times as long.
 	Recover time.Duration
-	// Hold is how long a rule's condition must stand before its finding opens. Default: 0 for all.
+	// Hold is how long a rule's condition must stand before its finding opens, with what hangs under it; that a group
+	// has fewer than it needs is never held by its cause. Default: 0 for all.
 	Hold map[finding.Rule]time.Duration
-	// Severity overrides the severity of a rule by the tier of the most important service that leans on the subject;
-	// NoTier stands for "no service".
+	// Severity overrides the severity of a rule by the tier of the most important service that leans on the subject: 0 to
+	// 3, which stands for all from 3 on; NoTier stands for "no service".
 	Severity map[finding.Rule]map[int]finding.Severity
 	// Offline judges the declared model alone: nobody is waited for, everything is presumed to work.
 	Offline bool
@@ -95,11 +96,13 @@ var defaultSeverity = map[finding.Rule][5]finding.Severity{
 	finding.BlindSpot:          {finding.Info, finding.Info, finding.Info, finding.Info, finding.Info},
 }
 
-func (o Options) severity(rule finding.Rule, tier int) finding.Severity {
+// SeverityOf is the severity of a rule's finding whose subject services of that tier, at most, lean on.
+func (o Options) SeverityOf(rule finding.Rule, tier int) finding.Severity {
+	tier = min(tier, 3)
 	if s, ok := o.Severity[rule][tier]; ok {
 		return s
 	}
-	column := min(tier, 3)
+	column := tier
 	if tier == NoTier {
 		column = 4
 	}

@@ -57,21 +57,23 @@ func (e *Engine) settleFindings() {
 		return
 	}
 	s := &e.standing
-	found := map[finding.Key]stand{}
+	found, held := map[finding.Key]stand{}, map[finding.Key]bool{}
 	s.waiting = 0
 	for _, st := range e.gather() {
 		if _, again := found[st.f.Key]; again {
 			continue
 		}
 		if e.held(&st) {
+			held[st.f.Key] = true
 			s.waiting++
 			continue
 		}
 		found[st.f.Key] = st
 	}
+	e.holdUnder(found, held)
 	e.keepResumed(found)
 	e.addOver(found)
-	e.forgetClosed(found)
+	e.forgetClosed(found, held)
 	e.link(found)
 	e.publish(found)
 	e.reported = false
@@ -120,6 +122,25 @@ func (e *Engine) held(st *stand) bool {
 		e.standing.first[st.f.Key] = e.now
 	}
 	return e.now.Sub(e.standing.first[st.f.Key]) < hold
+}
+
+// holdUnder holds back what hangs under a finding that is held back. That a group has fewer than it needs is told of at
+// once, whatever its cause waits for.
+func (e *Engine) holdUnder(found map[finding.Key]stand, held map[finding.Key]bool) {
+	for more := len(held) > 0; more; {
+		more = false
+		for key, st := range found {
+			if !held[st.f.Under] || st.f.Rule == finding.Insufficient || e.standing.isOpen(key) {
+				continue
+			}
+			if _, resumed := e.resumed[key]; resumed {
+				continue
+			}
+			delete(found, key)
+			held[key], more = true, true
+			e.standing.waiting++
+		}
+	}
 }
 
 // tooEarly reports whether people would be told of a finding before it is known what the services that lean on it have
@@ -198,22 +219,18 @@ func (e *Engine) unheardBelow(n redundancy.Node) bool {
 	return waits && !heard
 }
 
-func (e *Engine) forgetClosed(found map[finding.Key]stand) {
+// forgetClosed forgets since when what neither stands nor is held back has stood.
+func (e *Engine) forgetClosed(found map[finding.Key]stand, held map[finding.Key]bool) {
 	for key := range e.standing.since {
 		if _, stands := found[key]; !stands {
 			delete(e.standing.since, key)
 		}
 	}
 	for key := range e.standing.first {
-		if _, stands := found[key]; !stands && e.now.Sub(e.standing.first[key]) > max(e.opt.Ask, e.opt.Hold[ruleOf(key)]) {
+		if _, stands := found[key]; !stands && !held[key] {
 			delete(e.standing.first, key)
 		}
 	}
-}
-
-func ruleOf(k finding.Key) finding.Rule {
-	rule, _, _ := strings.Cut(string(k), ":")
-	return finding.Rule(rule)
 }
 
 // link hangs consequences under what causes them. A finding whose cause is not shown stands by itself.
@@ -289,7 +306,7 @@ func (e *Engine) publish(found map[finding.Key]stand) {
 			if f.Rule != finding.BlindSpot { // no news for anybody, and there may be very many
 				f.Impacts = e.impacts(f.Subject)
 			}
-			f.Severity = e.opt.severity(f.Rule, topTier(f.Impacts))
+			f.Severity = e.opt.SeverityOf(f.Rule, topTier(f.Impacts))
 		}
 		if st.mild {
 			f.Severity = finding.Info

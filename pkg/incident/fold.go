@@ -46,6 +46,9 @@ func NewFold(o Options) *Fold {
 	return &Fold{o: o, standing: map[finding.Key]standing{}, open: map[ID]*tracked{}}
 }
 
+// SetHold changes how long an incident whose findings are gone waits for them; see Options.
+func (f *Fold) SetHold(d time.Duration) { f.o.Hold = d }
+
 // Replay takes in one ledger entry; kinds that are not its own it passes over. Entries come in order, each once.
 func (f *Fold) Replay(e ledger.Entry) error {
 	switch e.Kind {

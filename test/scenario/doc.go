@@ -14,6 +14,7 @@
 //	hostname sw-1 core1.example.net               what a device calls itself
 //	serial srv-1 ABC123 | uuid srv-1 UUID         what a target says that the machine is
 //	work ID from +30h to +32h lead 24h "note"     work is announced
+//	rule component-failed hold 5m severity info   a rule is adjusted, before the start
 //	start [offline]                               the engine starts; offline it judges the model alone
 //	+15s                                          time goes by, second by second; the first poll is at 12:00:00
 //	poll srv-1: psu/1 ok, psu/2 failed "why"      what changed since its last poll, and the poll itself

@@ -48,7 +48,7 @@ func (w *world) do(step string) error {
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
 		"power": w.power, "serial": w.serial, "hostname": w.hostname, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
 		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget, "target": w.target, "uuid": w.uuid,
-		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts, "repeat": w.repeat,
+		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts, "repeat": w.repeat, "rule": w.rule,
 	}
 	do, ok := steps[verb]
 	if !ok {
@@ -91,6 +91,30 @@ func (w *world) work(step string) error {
 		work.What = append(work.What, w.id(strings.TrimSpace(ref)))
 	}
 	w.model.Work = append(w.model.Work, work)
+	return nil
+}
+
+// rule adjusts one: "rule component-failed hold 5m severity critical".
+func (w *world) rule(s string) error {
+	f := words(s, "hold", "severity")
+	name := finding.Rule(f[""])
+	if !slices.Contains(finding.Rules(), name) {
+		return fmt.Errorf("%q is no rule", name)
+	}
+	if f["hold"] != "" {
+		hold, err := time.ParseDuration(f["hold"])
+		if err != nil {
+			return err
+		}
+		w.options.Hold = map[finding.Rule]time.Duration{name: hold}
+	}
+	if f["severity"] != "" {
+		var severity finding.Severity
+		if err := severity.UnmarshalText([]byte(f["severity"])); err != nil {
+			return err
+		}
+		w.options.Severity = map[finding.Rule]map[int]finding.Severity{name: {engine.NoTier: severity, 0: severity, 1: severity, 2: severity, 3: severity}}
+	}
 	return nil
 }
 
