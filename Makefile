@@ -12,6 +12,10 @@ help: ## print this help
 build: ## build bin/sparewatch, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/sparewatch
 
+.PHONY: package
+package: ## build the Debian package into dist/
+	@GO=$(GO) scripts/package
+
 .PHONY: run
 run: build ## start the demo: a simulated datacenter, watched live
 	./$(BIN) demo

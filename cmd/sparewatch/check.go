@@ -18,8 +18,9 @@ import (
 )
 
 type checkCmd struct {
-	Config string `help:"Configuration: a YAML file, or a folder of them." required:"" type:"path" placeholder:"FILE" env:"SPAREWATCH_CONFIG"`
-	Pin    bool   `help:"Ask the devices for their certificates, show them, and pin those that nothing vouches for."`
+	Config   string `help:"Configuration: a YAML file, or a folder of them." required:"" type:"path" placeholder:"FILE" env:"SPAREWATCH_CONFIG"`
+	Mistakes bool   `help:"Only look for mistakes: print nothing and exit 0 where there are none."`
+	Pin      bool   `help:"Ask the devices for their certificates, show them, and pin those that nothing vouches for."`
 	// Against compares what the topology is worth with what it was.
 	Against string `help:"An older configuration: say what gains or loses spares by the change, which single points of failure appear, and what can no longer carry its load. Exit 1 where something gets worse." type:"path" placeholder:"OLD"`
 	JSON    bool   `help:"Print one JSON object."`
@@ -53,6 +54,9 @@ func (c *checkCmd) Run(ctx context.Context) error {
 	}
 	if err := app.Preflight(cfg); err != nil {
 		return refused(c.Config, err)
+	}
+	if c.Mistakes {
+		return nil
 	}
 	if c.Against != "" {
 		return c.against(cfg)

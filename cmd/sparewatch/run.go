@@ -93,14 +93,3 @@ func serve(ctx context.Context, a *app.App, hup <-chan os.Signal, reload func() 
 		}
 	}
 }
-
-func logger(verbose, json bool) *slog.Logger {
-	o := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if verbose {
-		o.Level = slog.LevelDebug
-	}
-	if json {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
-}
