@@ -31,7 +31,8 @@ type compiled struct {
 
 	// best presumes that what is silent works, worst that it doesn't; predicted is best with everything gone that says
 	// it will fail.
-	best, worst, predicted *redundancy.Live
+	best, worst, predicted outlook
+	design                 *outlook // nothing has failed; nil until it is asked for
 	solver                 *redundancy.Solver
 	// doubts are below a node that is silent, omens below one that says it will fail.
 	doubts, omens taint
@@ -199,7 +200,7 @@ func (e *Engine) lay(g *topology.Graph) {
 	e.compiled = compiled{
 		graph: g, cells: make([]cell, n), hold: make([]bool, n),
 		supports: make([]int32, n), passing: make([]bool, n),
-		best: redundancy.NewLive(s), worst: redundancy.NewLive(s), predicted: redundancy.NewLive(s),
+		best: newOutlook(s), worst: newOutlook(s), predicted: newOutlook(s),
 		solver: redundancy.NewSolver(s), topOf: make([]int32, n),
 		doubts: newTaint(n), omens: newTaint(n), quick: quick{faults: newTaint(n), judged: true}, seen: make([]uint32, n), laying: true,
 	}

@@ -72,17 +72,24 @@ func (e *Engine) judgeDirty() {
 	e.dirty = e.dirty[:0]
 }
 
-// spares asks how many more failures a top survives in one of the three cases.
-func (e *Engine) spares(top redundancy.Node, in *redundancy.Live, may func(redundancy.Node) bool, order int) redundancy.Spares {
-	if !in.Works(top) {
+// groupSpares asks how many more failures a group survives in one of the cases. Beyond so many they need not be exact.
+func (e *Engine) groupSpares(t *top, in *outlook, order int) redundancy.Spares {
+	may := e.mayFailIn(t)
+	switch {
+	case may == nil:
+		return e.spares(t.node, in, component.NoDomain, order)
+	case !in.Works(t.node):
 		return redundancy.Spares{N: -1}
 	}
-	return e.solver.Spares(redundancy.Question{Top: top, Failed: in.Failed, MayFail: may, Order: order, Budget: e.opt.Budget})
+	return e.solver.Spares(redundancy.Question{Top: t.node, Failed: in.Failed, MayFail: may, Order: order, Budget: e.opt.Budget})
 }
 
-// sparesFull asks the same with nothing failed.
-func (e *Engine) sparesFull(top redundancy.Node, may func(redundancy.Node) bool, order int) redundancy.Spares {
-	return e.solver.Spares(redundancy.Question{Top: top, Failed: e.isHold, MayFail: may, Order: order, Budget: e.opt.Budget})
+// groupFull asks the same with nothing failed.
+func (e *Engine) groupFull(t *top, order int) redundancy.Spares {
+	if e.asDesigned(t.node) {
+		return e.groupSpares(t, &e.best, order)
+	}
+	return e.groupSpares(t, e.byDesign(), order)
 }
 
 func (e *Engine) isHold(n redundancy.Node) bool { return e.hold[n] }
@@ -109,7 +116,7 @@ func (e *Engine) judgeGroup(t *top) {
 		v.Carries = g.carries[0]
 	}
 	if t.full == nil {
-		t.full = &full{overall: e.sparesFull(t.node, e.mayFailIn(t), max(designed, 0)+1)}
+		t.full = &full{overall: e.groupFull(t, max(designed, 0)+1)}
 	}
 	s0 := counted(t.full.overall, designed)
 	v.SparesFull = &s0
@@ -121,13 +128,12 @@ func (e *Engine) judgeGroup(t *top) {
 }
 
 func (e *Engine) verdictOn(t *top, v *Group, designed, s0 int) {
-	may := e.mayFailIn(t)
 	order := max(designed, 0) + 1
-	best := counted(e.spares(t.node, e.best, may, order), max(designed, 0))
+	best := counted(e.groupSpares(t, &e.best, order), max(designed, 0))
 	state := stateOf(designed, s0, best)
 	v.State, v.Spares = state, &best
 	if e.doubts.has(t.node) {
-		worst := counted(e.spares(t.node, e.worst, may, order), max(designed, 0))
+		worst := counted(e.groupSpares(t, &e.worst, order), max(designed, 0))
 		stateWorst := stateOf(designed, s0, worst)
 		var differ bool
 		if v.State, differ = bothWays(state, stateWorst); differ {
@@ -143,7 +149,7 @@ func (e *Engine) verdictOn(t *top, v *Group, designed, s0 int) {
 	if v.State != StateUnknown {
 		predicted := best
 		if e.omens.has(t.node) {
-			predicted = counted(e.spares(t.node, e.predicted, may, order), max(designed, 0))
+			predicted = counted(e.groupSpares(t, &e.predicted, order), max(designed, 0))
 		}
 		v.Predicted = &predicted
 	}
@@ -262,7 +268,7 @@ func (e *Engine) judgeService(t *top) {
 
 // fullService is what a service has with nothing failed, in each domain of which it has a component.
 func (e *Engine) fullService(n redundancy.Node) *full {
-	f := &full{expected: e.expected(n), overall: e.sparesFull(n, nil, e.opt.MaxSpares), by: map[component.Domain]redundancy.Spares{}}
+	f := &full{expected: e.expected(n), overall: e.sparesFull(n, component.NoDomain, e.opt.MaxSpares), by: map[component.Domain]redundancy.Spares{}}
 	in := map[component.Domain]bool{}
 	e.visit(n, &e.needs, func(m redundancy.Node) {
 		if d := e.graph.Domain(m); d != component.NoDomain {
@@ -270,31 +276,22 @@ func (e *Engine) fullService(n redundancy.Node) *full {
 		}
 	})
 	for d := range in {
-		f.by[d] = e.sparesFull(n, e.mayFail(d), e.opt.MaxSpares)
+		f.by[d] = e.sparesFull(n, d, e.opt.MaxSpares)
 	}
 	return f
 }
 
-// mayFail limits a question to a domain; nil: everything.
-func (e *Engine) mayFail(d component.Domain) func(redundancy.Node) bool {
-	if d == component.NoDomain {
-		return nil
-	}
-	return func(n redundancy.Node) bool { return e.graph.Domain(n) == d }
-}
-
 // judgeDomain is a service's verdict in one domain, or overall, with the state of the worst case where that differs.
 func (e *Engine) judgeDomain(t *top, d component.Domain, full redundancy.Spares) (v Spares, worst *State) {
-	may := e.mayFail(d)
 	now := full
 	if !e.asDesigned(t.node) {
-		now = e.spares(t.node, e.best, may, e.opt.MaxSpares)
+		now = e.spares(t.node, &e.best, d, e.opt.MaxSpares)
 	}
 	v.Full, _ = e.number(full)
 	v.Spares, v.AtLeast = e.number(now)
 	v.State = e.serviceState(full, now)
 	if e.doubts.has(t.node) {
-		low := e.spares(t.node, e.worst, may, e.opt.MaxSpares)
+		low := e.spares(t.node, &e.worst, d, e.opt.MaxSpares)
 		lowState := e.serviceState(full, low)
 		var differ bool
 		if v.State, differ = bothWays(v.State, lowState); differ {
@@ -310,7 +307,7 @@ func (e *Engine) judgeDomain(t *top, d component.Domain, full redundancy.Spares)
 	}
 	v.Predicted = v.Spares
 	if e.omens.has(t.node) {
-		v.Predicted, _ = e.number(e.spares(t.node, e.predicted, may, e.opt.MaxSpares))
+		v.Predicted, _ = e.number(e.spares(t.node, &e.predicted, d, e.opt.MaxSpares))
 	}
 	return v, worst
 }
@@ -334,27 +331,6 @@ func (e *Engine) serviceState(full, now redundancy.Spares) State {
 		return Full
 	}
 	return stateOf(counted(full, most), counted(full, most), counted(now, most))
-}
-
-// weakest are the smallest cut sets, of that order, in one of the cases; at most 16, each and all sorted, and how many
-// there are.
-func (e *Engine) weakest(top redundancy.Node, in *redundancy.Live, order int) (sets [][]component.ID, count int) {
-	const shown = 16
-	cuts := e.solver.MinCuts(redundancy.Question{Top: top, Failed: in.Failed, Order: order, Budget: e.opt.Budget})
-	sets = [][]component.ID{}
-	for _, set := range cuts.Smallest(shown) {
-		ids := make([]component.ID, len(set))
-		for i, n := range set {
-			ids[i] = e.graph.ID(n)
-		}
-		slices.Sort(ids)
-		sets = append(sets, ids)
-	}
-	slices.SortFunc(sets, slices.Compare)
-	if by := cuts.ByOrder(); len(by) > order && by[order].IsInt64() {
-		count = int(by[order].Int64())
-	}
-	return sets, max(count, len(sets))
 }
 
 func compareIDs(a, b component.ID) int { return strings.Compare(string(a), string(b)) }

@@ -523,7 +523,7 @@ func (e *Engine) measure(f *flows, traffic bool) {
 	if f.flow != nil && !e.load.moved && !e.load.weighed && slices.EqualFunc(f.given, list, sameSource) {
 		return
 	}
-	f.flow, f.given, e.load.swept = f.net.Flow(e.best, list), list, false
+	f.flow, f.given, e.load.swept = f.net.Flow(e.best.Live, list), list, false
 }
 
 func sameSource(a, b capacity.Source) bool { return a.Load == b.Load && slices.Equal(a.Taps, b.Taps) }

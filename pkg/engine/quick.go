@@ -41,7 +41,7 @@ func (e *Engine) spofs(n redundancy.Node) []redundancy.Node {
 	q := &e.quick
 	switch {
 	case q.singles == nil:
-		q.singles, q.flipped = redundancy.NewSingles(e.best, nil), nil
+		q.singles, q.flipped = redundancy.NewSingles(e.best.Live, e.mayFail(component.NoDomain)), nil
 	case len(q.flipped) > 0:
 		q.singles.Update(q.flipped)
 		q.flipped = q.flipped[:0]
@@ -58,23 +58,22 @@ func (e *Engine) weakestNow(t *top, order int) (sets [][]component.ID, count int
 		return e.weakestOfOne(t.node)
 	}
 	if !e.asDesigned(t.node) {
-		return e.weakest(t.node, e.best, order)
+		return e.weakest(t.node, &e.best, order)
 	}
 	if t.full.weakest == nil {
-		t.full.weakest, t.full.cuts = e.weakest(t.node, e.best, order)
+		t.full.weakest, t.full.cuts = e.weakest(t.node, &e.best, order)
 	}
 	return t.full.weakest, t.full.cuts
 }
 
 func (e *Engine) weakestOfOne(n redundancy.Node) (sets [][]component.ID, count int) {
-	const shown = 16
 	found := e.spofs(n)
 	ids := make([]component.ID, len(found))
 	for i, m := range found {
 		ids[i] = e.graph.ID(m)
 	}
 	slices.Sort(ids)
-	sets = make([][]component.ID, min(len(ids), shown))
+	sets = make([][]component.ID, min(len(ids), weakestShown))
 	for i := range sets {
 		sets[i] = ids[i : i+1 : i+1]
 	}

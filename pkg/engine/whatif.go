@@ -244,18 +244,18 @@ func (e *Engine) hitBy(nodes []redundancy.Node) []int32 {
 // failFor fails nodes in both cases, and risky ones in the worst; it returns what takes that back.
 func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func()) {
 	type step struct {
-		in     *redundancy.Live
+		in     *outlook
 		n      redundancy.Node
 		faulty bool // it counted as failed before, for it holds
 	}
 	var steps []step
-	set := func(in *redundancy.Live, n redundancy.Node) {
+	set := func(in *outlook, n redundancy.Node) {
 		if in.Failed(n) {
 			return
 		}
 		changed := in.SetFailed(n, true)
 		faulty := e.quick.faults.own[n]
-		if in == e.best {
+		if in == &e.best {
 			e.quick.faults.set(n, true, &e.users)
 			for _, m := range changed {
 				if id := e.graph.ID(m); id != "" && e.topOf[m] < 0 && m != n {
@@ -266,17 +266,17 @@ func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func())
 		steps = append(steps, step{in, n, faulty})
 	}
 	for _, n := range nodes {
-		set(e.best, n)
-		set(e.worst, n)
-		set(e.predicted, n)
+		set(&e.best, n)
+		set(&e.worst, n)
+		set(&e.predicted, n)
 	}
 	for _, n := range risky {
-		set(e.worst, n)
+		set(&e.worst, n)
 	}
 	return func() {
 		for _, s := range slices.Backward(steps) {
 			s.in.SetFailed(s.n, false)
-			if s.in == e.best {
+			if s.in == &e.best {
 				e.quick.faults.set(s.n, s.faulty, &e.users)
 			}
 		}
@@ -310,7 +310,7 @@ func (e *Engine) verdictNow(i int32) Verdict {
 	}
 	designed := t.form.designed - t.form.needed
 	if t.full == nil {
-		t.full = &full{overall: e.sparesFull(t.node, e.mayFailIn(t), max(designed, 0)+1)}
+		t.full = &full{overall: e.groupFull(t, max(designed, 0)+1)}
 	}
 	var g Group
 	e.verdictOn(t, &g, designed, counted(t.full.overall, designed))

@@ -144,7 +144,7 @@ func (k *killers) each(p span, do func(Node)) {
 func (k *killers) add(n Node) {
 	s := k.l.s
 	first, last := s.reqs[n], s.reqs[n+1]
-	if last-first == 1 && s.of[last]-s.of[first] == 1 && !s.gate[n] && k.mayFail == nil {
+	if last-first == 1 && s.of[last]-s.of[first] == 1 && !s.gate[n] && (k.mayFail == nil || k.mayFail(n)) {
 		// What hangs on one thing is most of a data centre, and mostly that thing has no other killer than itself.
 		if p := k.spans[s.members[s.of[first]]]; p.size == 1 && p.from < 0 {
 			array := append(k.arrays[0], Node(^p.from), n)

@@ -25,6 +25,11 @@ type Structure struct {
 
 	order []Node  // what is required comes before what requires it
 	rank  []int32 // position in order
+
+	// levels are all nodes, each before what it requires, and what only one of them requires close to that; levelOf is the
+	// position in it: the order of variables of families of cut sets.
+	levels  []Node
+	levelOf []int32
 }
 
 // Builder collects nodes and requirements. The zero Builder is ready; mistakes are reported by Build, all at once.
@@ -126,6 +131,7 @@ func (b *Builder) Build() (*Structure, error) {
 	if loop := s.sortTopologically(); loop != nil {
 		return nil, &LoopError{Nodes: loop}
 	}
+	s.layLevels()
 	return s, nil
 }
 
@@ -238,6 +244,43 @@ func (s *Structure) sortTopologically() []Node {
 		s.rank[node] = int32(i)
 	}
 	return nil
+}
+
+// layLevels walks down from what nothing requires, and lists nodes in the order that is contrary to that in which the walk
+// leaves them.
+func (s *Structure) layLevels() {
+	n := len(s.gate)
+	s.levels, s.levelOf = make([]Node, n), make([]int32, n)
+	type frame struct {
+		n    Node
+		edge int32 // next in members
+	}
+	var stack []frame
+	seen := make([]bool, n)
+	enter := func(n Node) {
+		if !seen[n] {
+			seen[n] = true
+			stack = append(stack, frame{n, s.of[s.reqs[n]]})
+		}
+	}
+	next := int32(n)
+	for root := range Node(n) {
+		if len(s.usesOf(root)) > 0 {
+			continue
+		}
+		enter(root)
+		for len(stack) > 0 {
+			f := &stack[len(stack)-1]
+			if f.edge < s.of[s.reqs[f.n+1]] {
+				f.edge++
+				enter(s.members[f.edge-1])
+				continue
+			}
+			next--
+			s.levels[next], s.levelOf[f.n] = f.n, next
+			stack = stack[:len(stack)-1]
+		}
+	}
 }
 
 // findLoop follows, from any node that is waiting, what it waits for, until it comes by a node for the second time.

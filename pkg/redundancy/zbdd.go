@@ -19,6 +19,8 @@ type zbdd struct {
 	cache  []zcached
 	budget int // nodes; beyond it operations panic with errBudget
 	meter      // does the same
+
+	mostCached int // entries of cache
 }
 
 // zref is a family in a zbdd.
@@ -58,6 +60,8 @@ func newZBDD(budget, hint int, done <-chan struct{}) *zbdd {
 		cache:  make([]zcached, table),
 		budget: budget,
 		meter:  newMeter(budget, done),
+
+		mostCached: 1 << 22,
 	}
 }
 
@@ -97,6 +101,14 @@ func (z *zbdd) node(v int32, lo, hi zref) zref {
 
 func (z *zbdd) grow() {
 	z.unique = make([]zref, 4*len(z.unique))
+	z.index()
+	if len(z.cache) < z.mostCached {
+		z.cache = make([]zcached, min(2*len(z.unique), max(z.mostCached, len(z.cache))))
+	}
+}
+
+// index enters all families in unique, which is empty.
+func (z *zbdd) index() {
 	mask := uint32(len(z.unique) - 1)
 	for n := zref(2); int(n) < len(z.vars); n++ {
 		at := hash3(uint32(z.vars[n]), uint32(z.lo[n]), uint32(z.hi[n])) & mask
@@ -105,9 +117,35 @@ func (z *zbdd) grow() {
 		}
 		z.unique[at] = n
 	}
-	if len(z.cache) < 1<<22 {
-		z.cache = make([]zcached, 2*len(z.unique))
+}
+
+// compact drops the families on which none of those that are kept stands, and says where the others are now.
+func (z *zbdd) compact(kept []zref) (at []zref) {
+	at = make([]zref, len(z.vars))
+	at[zunit] = zunit
+	for _, f := range kept {
+		if f > zunit {
+			at[f] = f
+		}
 	}
+	for n := len(at) - 1; n > int(zunit); n-- { // a node is made after its children
+		if at[n] != 0 {
+			at[z.lo[n]], at[z.hi[n]] = z.lo[n], z.hi[n]
+		}
+	}
+	end := zunit + 1
+	for n := zunit + 1; int(n) < len(at); n++ {
+		if at[n] != 0 {
+			z.vars[end], z.lo[end], z.hi[end] = z.vars[n], at[z.lo[n]], at[z.hi[n]]
+			at[n] = end
+			end++
+		}
+	}
+	z.vars, z.lo, z.hi = z.vars[:end], z.lo[:end], z.hi[:end]
+	clear(z.unique)
+	clear(z.cache)
+	z.index()
+	return at
 }
 
 func (z *zbdd) cached(op int32, f, g zref) (zref, bool) {
@@ -169,6 +207,7 @@ func (z *zbdd) without(f, g zref) zref {
 	// Sets of g with variables before f's first are in no set of f.
 	for z.vars[g] < z.vars[f] {
 		g = z.lo[g]
+		z.step()
 	}
 	switch {
 	case g == zempty:
@@ -261,11 +300,14 @@ func (z *zbdd) atLeast(k int32, of []zref, order int32) zref {
 	slices.SortStableFunc(of, func(f, g zref) int { return int(z.vars[g]) - int(z.vars[f]) })
 	reach := make([]zref, k+1) // reach[j]: j or more of those looked at so far
 	reach[0] = zunit
+	most := int32(0) // the largest j of which there are sets within the order
 	for i, f := range of {
 		left := int32(len(of) - 1 - i)
-		// No more than i+1 so far; what cannot become k any more is not needed.
-		for j := min(k, int32(i)+1); j >= max(1, k-left); j-- {
-			reach[j] = z.or(reach[j], z.and(reach[j-1], f, order))
+		// What cannot become k any more is not needed.
+		for j := min(k, most+1); j >= max(1, k-left); j-- {
+			if reach[j] = z.or(reach[j], z.and(reach[j-1], f, order)); reach[j] != zempty {
+				most = max(most, j)
+			}
 		}
 	}
 	return reach[k]
