@@ -84,6 +84,7 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 	e.cabling.init()
 	e.standing.init()
 	e.load.init()
+	e.lldp.init(model)
 	for _, name := range model.Observed {
 		e.observed[name], e.unread[name] = true, true
 	}
@@ -126,7 +127,7 @@ func (e *Engine) Update(view *state.Device) {
 	if d.view == nil {
 		e.recallLoads(view)
 	}
-	e.lldp.dirty = e.lldp.dirty || !same && (hears(d.view) || hears(view) || e.isNeighbour(view.Name))
+	e.lldp.dirty = e.lldp.dirty || !same && (hears(d.view) || hears(view) || e.lldp.cabled[view.Name])
 	e.load.dirty = true
 	e.load.stale = e.load.stale || d.view == nil || !sameRatings(d.view, view)
 	d.view = view

@@ -16,9 +16,21 @@ import (
 // neighbours compares the cables between ports that are declared with those whom the ports hear (LLDP). A port that hears
 // nobody says nothing: the other end may not speak.
 type neighbours struct {
+	declared []component.Link
+	cabled   map[string]bool // devices with ports of which declared cables are
 	dirty    bool
 	links    []component.Link // pairs of ports that hear each other, sorted
 	findings []stand
+}
+
+func (n *neighbours) init(m *topology.Model) {
+	n.cabled = map[string]bool{}
+	for _, l := range m.Links {
+		if l.Kind == component.Neighbour {
+			n.declared = append(n.declared, l.Link)
+			n.cabled[l.From.Device()], n.cabled[l.To.Device()] = true, true
+		}
+	}
 }
 
 // hearNeighbours brings the neighbours up to date where a device says something else than before.
@@ -29,11 +41,9 @@ func (e *Engine) hearNeighbours() {
 	}
 	n.dirty, n.findings = false, nil
 	n.links = e.agreeing()
-	for _, l := range e.model.Links {
-		if l.Kind == component.Neighbour {
-			if s, wrong := e.wrongNeighbour(l.Link); wrong {
-				n.findings = append(n.findings, s)
-			}
+	for _, l := range n.declared {
+		if s, wrong := e.wrongNeighbour(l); wrong {
+			n.findings = append(n.findings, s)
 		}
 	}
 	e.reported = false
@@ -249,11 +259,4 @@ func (e *Engine) hearsBack(d *device, p *state.Part, ports []string) *state.Part
 		}
 	}
 	return only
-}
-
-// isNeighbour reports whether the model says that a port of the device is cabled to another's.
-func (e *Engine) isNeighbour(device string) bool {
-	return slices.ContainsFunc(e.model.Links, func(l topology.Link) bool {
-		return l.Kind == component.Neighbour && (l.From.Device() == device || l.To.Device() == device)
-	})
 }

@@ -2,10 +2,15 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/state"
 	"github.com/sparewatch/sparewatch/pkg/topology"
 )
 
@@ -90,15 +95,113 @@ func (f *fabric) addSwitch(name string, rack int) component.ID {
 	return component.ID(name + "/switch/1")
 }
 
-func BenchmarkTry(b *testing.B) {
-	for _, size := range []int{10_000, 30_528} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
+// BenchmarkRoom is a whole data centre with its network: compiling it from the model and what devices report, judging all
+// of it, one change after the other (a Step: states, groups, spares in each domain, predicted ones, weakest links and
+// findings of all that is reached), a report, and memory. The model and what devices say are made before.
+func BenchmarkRoom(b *testing.B) {
+	for _, size := range []struct{ components, services int }{{30_528, 5_000}, {300_000, 5_000}, {1_000_000, 10_000}} {
+		b.Run(fmt.Sprintf("components=%d", size.components), func(b *testing.B) {
+			f := newFabric(size.components, size.services)
+			views := f.views()
+			b.ResetTimer()
+			b.ReportMetric(0, "ns/op")
 			for b.Loop() {
-				f := newFabric(size, 1000)
-				e := f.engine(b)
-				r := e.Report()
-				fmt.Printf("%+v\n", r.Services[0])
+				f.measureRoom(b, views)
 			}
 		})
+	}
+}
+
+// views are what all devices say, in the order of their names.
+func (h *hall) views() []*state.Device {
+	var views []*state.Device
+	for _, name := range slices.Sorted(maps.Keys(h.devices)) {
+		views = append(views, h.view(name, "", component.OK))
+	}
+	return views
+}
+
+func (f *fabric) measureRoom(b *testing.B, views []*state.Device) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	lap := func(what string) {
+		b.ReportMetric(time.Since(began).Seconds()*1e3, what+"-ms"); println(what, int(time.Since(began).Milliseconds()))
+		began = time.Now()
+	}
+	e, err := New(&f.model, Options{Settle: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	lap("model")
+	for _, v := range views {
+		e.Update(v)
+	}
+	lap("take-in")
+	now := start.Add(time.Minute)
+	e.Step(now)
+	lap("compile+judge")
+	e.Report()
+	lap("first-report")
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB")
+	b.ReportMetric(float64(e.graph.Len()), "nodes")
+	b.ReportMetric(float64(len(e.groups)), "groups")
+	b.ReportMetric(float64(len(e.services)), "services")
+	began = time.Now()
+	e.stale = true
+	now = now.Add(time.Hour)
+	e.Step(now)
+	lap("recompile")
+	f.measureChanges(b, e, now)
+	runtime.KeepAlive(e)
+}
+
+// measureChanges lets components fail and come back: any, and those of each kind.
+func (f *fabric) measureChanges(b *testing.B, e *Engine, now time.Time) {
+	var any []component.ID
+	for _, name := range slices.Sorted(maps.Keys(f.devices)) {
+		for i := range f.devices[name].Components {
+			any = append(any, f.devices[name].Components[i].ID)
+		}
+	}
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, draw := range []struct {
+		what string
+		from []component.ID
+		n    int
+	}{{"any", any, 1000}, {"host", f.hosts, 200}, {"tor", f.tors, 100}, {"aggregation", f.aggregation, 20}, {"core", f.cores, 5}} {
+		var steps, reports []time.Duration
+		reached, all := 0, time.Duration(0)
+		for range draw.n {
+			id := draw.from[rng.IntN(len(draw.from))]
+			n, _ := e.graph.Node(id)
+			e.above(n, func(i int32) {
+				if e.tops[i].service != nil {
+					reached++
+				}
+			})
+			for _, c := range []component.Condition{component.Failed, component.OK} {
+				view := f.view(id.Device(), id, c)
+				now = now.Add(time.Second)
+				began := time.Now()
+				e.Update(view)
+				e.Step(now)
+				steps = append(steps, time.Since(began))
+				all += steps[len(steps)-1]
+				began = time.Now()
+				e.Report()
+				reports = append(reports, time.Since(began))
+			}
+		}
+		slices.Sort(steps)
+		slices.Sort(reports)
+		b.ReportMetric(float64(steps[len(steps)/2].Nanoseconds())/1e3, draw.what+"-p50-µs")
+		b.ReportMetric(float64(steps[len(steps)*99/100].Nanoseconds())/1e3, draw.what+"-p99-µs")
+		b.ReportMetric(float64(reports[len(reports)/2].Nanoseconds())/1e3, draw.what+"-report-p50-µs")
+		b.ReportMetric(float64(reached)/float64(draw.n), draw.what+"-services")
+		b.ReportMetric(float64(all.Nanoseconds())/1e3/float64(max(1, 2*reached)), draw.what+"-µs/service")
 	}
 }

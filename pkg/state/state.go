@@ -6,7 +6,7 @@
 package state
 
 import (
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -79,7 +79,7 @@ type Device struct {
 
 // Part returns the part with that id, or nil.
 func (d *Device) Part(id component.ID) *Part {
-	i, ok := slices.BinarySearchFunc(d.Parts, id, func(p Part, id component.ID) int { return strings.Compare(string(p.ID), string(id)) })
+	i, ok := sort.Find(len(d.Parts), func(i int) int { return strings.Compare(string(id), string(d.Parts[i].ID)) })
 	if !ok {
 		return nil
 	}
