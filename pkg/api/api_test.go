@@ -28,8 +28,8 @@ func picture() *Status {
 		Site: "ams1", Version: "test", Now: noon,
 		Report: engine.Report{
 			At:       noon,
-			Services: []engine.Service{{ID: "ams1/service/web", Name: "web", State: engine.Full, Spares: &one, By: map[component.Domain]engine.Spares{component.Power: {Spares: &one, State: engine.Full}}}},
-			Groups:   []engine.Group{{ID: "srv/group/psu", Kind: component.PSU, Members: []component.ID{"srv/psu/1"}}},
+			Services: []*engine.Service{{ID: "ams1/service/web", Name: "web", State: engine.Full, Spares: &one, By: map[component.Domain]engine.Spares{component.Power: {Spares: &one, State: engine.Full}}}},
+			Groups:   []*engine.Group{{ID: "srv/group/psu", Kind: component.PSU, Members: []component.ID{"srv/psu/1"}}},
 			Findings: []finding.Finding{{Key: "blind-spot:x", Severity: finding.Warning}},
 			Settled:  true,
 		},

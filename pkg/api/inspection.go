@@ -54,7 +54,7 @@ func Inspect(sn *snapshot.Snapshot) *Inspection {
 	}
 	for _, g := range engine.Judge(sn) {
 		g.Members, g.Unverified = list(g.Members), list(g.Unverified)
-		in.Groups = append(in.Groups, Group{Group: g, Needed: positive(g.Needed), Designed: positive(g.Designed)})
+		in.Groups = append(in.Groups, Group{Group: *g, Needed: positive(g.Needed), Designed: positive(g.Designed)})
 	}
 	return in
 }

@@ -113,7 +113,7 @@ func until(t *testing.T, a *App, what string, ok func(*api.Status) bool) *api.St
 func group(s *api.Status, id string) engine.Group {
 	for _, g := range s.Groups {
 		if string(g.ID) == id {
-			return g
+			return *g
 		}
 	}
 	return engine.Group{}

@@ -301,7 +301,7 @@ func (d *Demo) settle(ctx context.Context) *api.Status {
 
 // same reports whether two pictures say the same of groups and findings.
 func same(a, b *api.Status) bool {
-	return slices.EqualFunc(a.Groups, b.Groups, func(x, y engine.Group) bool { return x.ID == y.ID && x.State == y.State }) &&
+	return slices.EqualFunc(a.Groups, b.Groups, func(x, y *engine.Group) bool { return x.ID == y.ID && x.State == y.State }) &&
 		slices.EqualFunc(a.Findings, b.Findings, func(x, y finding.Finding) bool { return x.Key == y.Key && x.Under == y.Under }) &&
 		len(a.Incidents) == len(b.Incidents)
 }

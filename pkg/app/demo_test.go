@@ -26,7 +26,7 @@ func TestBrokenAndWell(t *testing.T) {
 	const psu, feed = "srv/psu/2", "lab/feed/feed-a"
 	status := func(st engine.State, keys ...finding.Key) *api.Status {
 		s := &api.Status{}
-		s.Groups = []engine.Group{{ID: "srv/group/psu", Members: []component.ID{"srv/psu/1", psu}, State: st}}
+		s.Groups = []*engine.Group{{ID: "srv/group/psu", Members: []component.ID{"srv/psu/1", psu}, State: st}}
 		for _, k := range keys {
 			s.Incidents = append(s.Incidents, incident.Incident{Root: k})
 			s.Findings = append(s.Findings, finding.Finding{Key: k, Rule: finding.ProviderLost, Subject: feed})

@@ -114,7 +114,7 @@ func Compare(before, after *Engine) *Comparison {
 func (c *Comparison) compareServices(before, after *Engine, a, b *Report) {
 	was := map[string]*Service{}
 	for i := range a.Services {
-		was[a.Services[i].Name] = &a.Services[i]
+		was[a.Services[i].Name] = a.Services[i]
 	}
 	spofsWas, spofsAre := before.designSPOFs(), after.designSPOFs()
 	worth := func(s *Service, spofs []component.ID) *DesignWorth {
@@ -125,7 +125,7 @@ func (c *Comparison) compareServices(before, after *Engine, a, b *Report) {
 		return d
 	}
 	for i := range b.Services {
-		s := &b.Services[i]
+		s := b.Services[i]
 		now := worth(s, spofsAre[s.ID])
 		old := was[s.Name]
 		delete(was, s.Name)
@@ -232,10 +232,10 @@ func (c *Comparison) compareGroups(a, b *Report) {
 	}
 	was := map[component.ID]*Group{}
 	for i := range a.Groups {
-		was[a.Groups[i].ID] = &a.Groups[i]
+		was[a.Groups[i].ID] = a.Groups[i]
 	}
 	for i := range b.Groups {
-		g := &b.Groups[i]
+		g := b.Groups[i]
 		old := was[g.ID]
 		delete(was, g.ID)
 		if old == nil {

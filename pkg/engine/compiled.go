@@ -44,10 +44,10 @@ type compiled struct {
 	laying bool // everything is dirty already
 
 	tops     []top
-	topOf    []int32 // index in tops by node; -1: neither group nor service
-	dirty    []int32 // indices in tops
-	groups   []Group // by id
-	services []Service
+	topOf    []int32  // index in tops by node; -1: neither group nor service
+	dirty    []int32  // indices in tops
+	groups   []*Group // by id; what they point to never changes, for reports hold on to it
+	services []*Service
 	blind    []stand
 	leaned   []bool // by node: a group or service requires it
 	member   map[component.ID]bool
@@ -284,7 +284,7 @@ func (e *Engine) layTops() {
 	for _, f := range forms {
 		if node, ok := e.graph.Node(f.id); ok && e.topOf[node] < 0 {
 			e.addTop(top{node: node, form: f, at: len(e.groups)})
-			e.groups = append(e.groups, Group{})
+			e.groups = append(e.groups, &Group{})
 		}
 	}
 	services := make([]*topology.Service, len(e.model.Services))
@@ -295,7 +295,7 @@ func (e *Engine) layTops() {
 	for _, s := range services {
 		if node, ok := e.graph.Node(s.ID); ok && e.topOf[node] < 0 {
 			e.addTop(top{node: node, service: s, at: len(e.services)})
-			e.services = append(e.services, Service{})
+			e.services = append(e.services, &Service{})
 		}
 	}
 }

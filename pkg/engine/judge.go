@@ -105,7 +105,7 @@ func counted(s redundancy.Spares, most int) int {
 func (e *Engine) judgeGroup(t *top) {
 	g := t.form
 	designed := g.designed - g.needed
-	v := Group{
+	v := &Group{
 		ID: g.id, Kind: g.kind, Members: g.members, Needed: g.needed, Designed: g.designed, Basis: g.basis,
 		Unverified: e.unverified(t), Why: g.why,
 	}
@@ -121,10 +121,10 @@ func (e *Engine) judgeGroup(t *top) {
 	s0 := counted(t.full.overall, designed)
 	v.SparesFull = &s0
 	if e.judgeable(t) {
-		e.verdictOn(t, &v, designed, s0)
+		e.verdictOn(t, v, designed, s0)
 	}
 	e.groups[t.at] = v
-	e.groupFindings(t, &v)
+	e.groupFindings(t, v)
 }
 
 func (e *Engine) verdictOn(t *top, v *Group, designed, s0 int) {
@@ -251,7 +251,7 @@ func (e *Engine) judgeService(t *top) {
 		t.full = e.fullService(t.node)
 	}
 	all, worst := e.judgeDomain(t, component.NoDomain, t.full.overall)
-	v := Service{
+	v := &Service{
 		ID: s.ID, Name: s.Name, Tier: s.Tier, State: all.State, Spares: all.Spares, StateWorst: worst, SparesWorst: all.Worst,
 		Predicted: all.Predicted, AtLeast: all.AtLeast, By: make(map[component.Domain]Spares, len(t.full.by)),
 		Weakest: [][]component.ID{}, Unverified: e.unverified(t), Expected: t.full.expected,

@@ -176,7 +176,7 @@ func TestRenamingChangesNothing(t *testing.T) {
 		r, _ := e.Evaluate(start.Add(time.Hour))
 		var all []string
 		for i := range r.Services {
-			s := &r.Services[i]
+			s := r.Services[i]
 			for j := range s.Weakest {
 				for k := range s.Weakest[j] {
 					s.Weakest[j][k] = component.ID(rename(string(s.Weakest[j][k])))

@@ -109,8 +109,8 @@ type Spares struct {
 // with the one before what has not changed.
 type Report struct {
 	At       time.Time         `json:"at"`
-	Groups   []Group           `json:"groups"`   // sorted by id
-	Services []Service         `json:"services"` // sorted by tier, then name
+	Groups   []*Group          `json:"groups"`   // sorted by id
+	Services []*Service        `json:"services"` // sorted by tier, then name
 	Findings []finding.Finding `json:"findings"` // roots first, then by severity, then by key
 	// Capacity is what every single failure would do to what carries load.
 	Capacity Loads `json:"capacity"`

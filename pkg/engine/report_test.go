@@ -7,7 +7,7 @@ import (
 )
 
 func TestGroupJSON(t *testing.T) {
-	b, err := json.Marshal(Report{Groups: []Group{{ID: "a/group/psu"}, {ID: "b/group/psu", Needed: 1, Designed: 2}}})
+	b, err := json.Marshal(Report{Groups: []*Group{{ID: "a/group/psu"}, {ID: "b/group/psu", Needed: 1, Designed: 2}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 type kept struct {
 	print   uint64
 	full    *full
-	group   Group
-	service Service
+	group   *Group
+	service *Service
 }
 
 // keep gathers the verdicts that may stand: those that are up to date and that no finding hangs on, for findings know
@@ -50,7 +50,7 @@ func (e *Engine) reuse(all map[component.ID]kept) {
 	e.dirty = slices.DeleteFunc(e.dirty, func(i int32) bool {
 		t := &e.tops[i]
 		k, ok := all[e.graph.ID(t.node)]
-		if !ok || k.print != prints[t.node] || t.form != nil && !e.sameGroup(t.form, &k.group) || t.service != nil && t.service.Tier != k.service.Tier {
+		if !ok || k.print != prints[t.node] || t.form != nil && !e.sameGroup(t.form, k.group) || t.service != nil && t.service.Tier != k.service.Tier {
 			return false
 		}
 		t.full, t.dirty = k.full, false

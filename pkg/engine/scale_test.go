@@ -99,7 +99,7 @@ func (f *fabric) addSwitch(name string, rack int) component.ID {
 // of it, one change after the other (a Step: states, groups, spares in each domain, predicted ones, weakest links and
 // findings of all that is reached), a report, and memory. The model and what devices say are made before.
 func BenchmarkRoom(b *testing.B) {
-	for _, size := range []struct{ components, services int }{{30_528, 5_000}, {300_000, 5_000}, {1_000_000, 10_000}} {
+	for _, size := range []struct{ components, services int }{{30_528, 5_000}, {1_000_000, 10_000}} {
 		b.Run(fmt.Sprintf("components=%d", size.components), func(b *testing.B) {
 			f := newFabric(size.components, size.services)
 			views := f.views()
@@ -127,7 +127,8 @@ func (f *fabric) measureRoom(b *testing.B, views []*state.Device) {
 	runtime.ReadMemStats(&before)
 	began := time.Now()
 	lap := func(what string) {
-		b.ReportMetric(time.Since(began).Seconds()*1e3, what+"-ms"); println(what, int(time.Since(began).Milliseconds()))
+		b.ReportMetric(time.Since(began).Seconds()*1e3, what+"-ms")
+		println(what, int(time.Since(began).Milliseconds()))
 		began = time.Now()
 	}
 	e, err := New(&f.model, Options{Settle: 1})

@@ -384,10 +384,10 @@ func TestAgainstTheSlowOne(t *testing.T) {
 		}
 		report, _ := e.Evaluate(start.Add(time.Minute))
 		for _, g := range report.Groups {
-			r.checkGroup(t, &g)
+			r.checkGroup(t, g)
 		}
 		for _, s := range report.Services {
-			r.checkService(t, &s)
+			r.checkService(t, s)
 		}
 		if len(report.Groups) != len(r.slow.groups) {
 			t.Errorf("%d groups, want %d", len(report.Groups), len(r.slow.groups))

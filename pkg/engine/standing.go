@@ -393,7 +393,7 @@ func (e *Engine) impacts(subject component.ID) []finding.Impact {
 	}
 	all := make([]finding.Impact, 0, len(at))
 	for _, i := range at {
-		all = append(all, impactOf(&e.services[e.tops[i].at]))
+		all = append(all, impactOf(e.services[e.tops[i].at]))
 	}
 	slices.SortFunc(all, func(a, b finding.Impact) int {
 		return cmp.Or(cmp.Compare(sparesLeft(a), sparesLeft(b)), cmp.Compare(a.Tier, b.Tier), compareIDs(a.Service, b.Service))
@@ -620,10 +620,10 @@ func (e *Engine) Report() *Report {
 		e.quick.judged = false
 	}
 	if r.Groups == nil {
-		r.Groups = []Group{}
+		r.Groups = []*Group{}
 	}
 	if r.Services == nil {
-		r.Services = []Service{}
+		r.Services = []*Service{}
 	}
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}

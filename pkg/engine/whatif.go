@@ -539,7 +539,7 @@ func (e *Engine) silentBelow(n redundancy.Node) []string {
 }
 
 // Judge returns the verdicts on the groups inside one device from one snapshot, without a model or memory.
-func Judge(sn *snapshot.Snapshot) []Group { return Inspect(sn).Groups }
+func Judge(sn *snapshot.Snapshot) []*Group { return Inspect(sn).Groups }
 
 // Inspect is Judge with the findings.
 func Inspect(sn *snapshot.Snapshot) *Report {

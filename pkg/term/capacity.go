@@ -158,7 +158,7 @@ func percentUp(a float64) string {
 }
 
 // expected prints what failure rates make of the services.
-func (p *Printer) expected(all []engine.Service) {
+func (p *Printer) expected(all []*engine.Service) {
 	var rows [][]cell
 	for i := range all {
 		x := all[i].Expected

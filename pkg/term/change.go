@@ -19,15 +19,14 @@ func (p *Printer) Change(before, after *api.Status) bool {
 	return p.changedFindings(before, after) || some
 }
 
-func (p *Printer) changedGroups(before, after []engine.Group) bool {
+func (p *Printer) changedGroups(before, after []*engine.Group) bool {
 	const shown = 4
-	was := map[component.ID]engine.Group{}
+	was := map[component.ID]*engine.Group{}
 	for _, g := range before {
 		was[g.ID] = g
 	}
 	var rows [][]cell
-	for i := range after {
-		g := &after[i]
+	for _, g := range after {
 		b, ok := was[g.ID]
 		if !ok || b.State == g.State && equal(b.Spares, g.Spares) {
 			continue
@@ -45,14 +44,13 @@ func (p *Printer) changedGroups(before, after []engine.Group) bool {
 	return len(rows) > 0
 }
 
-func (p *Printer) changedServices(before, after []engine.Service) bool {
-	was := map[component.ID]engine.Service{}
+func (p *Printer) changedServices(before, after []*engine.Service) bool {
+	was := map[component.ID]*engine.Service{}
 	for _, s := range before {
 		was[s.ID] = s
 	}
 	var rows [][]cell
-	for i := range after {
-		s := &after[i]
+	for _, s := range after {
 		b, ok := was[s.ID]
 		if !ok || b.State == s.State && b.Left() == s.Left() {
 			continue

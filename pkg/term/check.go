@@ -44,10 +44,9 @@ func (p *Printer) Design(r *engine.Report) (falsely bool) {
 }
 
 // spofs lists the single points of failure of each service.
-func (p *Printer) spofs(all []engine.Service) {
+func (p *Printer) spofs(all []*engine.Service) {
 	var rows [][]cell
-	for i := range all {
-		s := &all[i]
+	for _, s := range all {
 		var ids []component.ID
 		for _, cut := range s.Weakest {
 			if len(cut) == 1 {

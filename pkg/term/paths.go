@@ -19,7 +19,7 @@ type Paths struct {
 	Attributes int `json:"attribute_sets"`
 	*paths.View
 	Survey   *paths.Survey     `json:"survey"`
-	Groups   []engine.Group    `json:"groups"`
+	Groups   []*engine.Group   `json:"groups"`
 	Findings []finding.Finding `json:"findings"`
 }
 
@@ -104,7 +104,7 @@ func (f *Paths) headline() string {
 // waysShown bounds the ways that are listed of one destination.
 const waysShown = 12
 
-func (p *Printer) destination(set *paths.SetView, item *paths.ItemView, groups []engine.Group) {
+func (p *Printer) destination(set *paths.SetView, item *paths.ItemView, groups []*engine.Group) {
 	if len(item.Ways) == 0 {
 		if len(set.Items) == 1 && set.Name != "default" && set.Name != "default6" {
 			p.Heading(item.Prefix.String())
@@ -117,7 +117,7 @@ func (p *Printer) destination(set *paths.SetView, item *paths.ItemView, groups [
 		kind = "in"
 	}
 	p.Heading(fmt.Sprintf("Ways %s: %s", kind, item.Label))
-	i := slices.IndexFunc(groups, func(g engine.Group) bool { return g.ID == item.Group })
+	i := slices.IndexFunc(groups, func(g *engine.Group) bool { return g.ID == item.Group })
 	if i >= 0 {
 		c := stateCell(groups[i].State)
 		spares := "spares not known"

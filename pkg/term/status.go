@@ -45,7 +45,7 @@ func (p *Printer) Status(s *api.Status) {
 func summary(s *api.Status) string {
 	var down, out, some, unknown []string
 	for i := range s.Services {
-		sv := &s.Services[i]
+		sv := s.Services[i]
 		switch {
 		case sv.Spares != nil && *sv.Spares < 0:
 			down = append(down, sv.Name)
@@ -95,10 +95,9 @@ func summary(s *api.Status) string {
 }
 
 // Services prints one line a service.
-func (p *Printer) Services(all []engine.Service) {
+func (p *Printer) Services(all []*engine.Service) {
 	var rows [][]cell
-	for i := range all {
-		s := &all[i]
+	for _, s := range all {
 		left := cell{s.Left(), normal}
 		if s.SparesWorst != nil && (s.Spares == nil || *s.SparesWorst != *s.Spares) {
 			left.text += " (at worst " + engine.Count(s.SparesWorst) + " overall)"
@@ -178,11 +177,10 @@ func (p *Printer) standing(s *api.Status) {
 	}
 }
 
-func (p *Printer) otherGroups(all []engine.Group) {
+func (p *Printer) otherGroups(all []*engine.Group) {
 	n := map[engine.State]int{}
 	var rows [][]cell
-	for i := range all {
-		g := &all[i]
+	for _, g := range all {
 		n[g.State]++
 		if p.o.All || g.State != engine.Full && g.State != engine.None {
 			rows = append(rows, []cell{stateCell(g.State), {string(g.ID), normal}, spares(g), needs(g), {clean(g.Why), normal}})
@@ -243,8 +241,8 @@ func Exit(s *api.Status) int {
 	bad := func(st engine.State) bool {
 		return st == engine.Degraded || st == engine.Lost || st == engine.Insufficient
 	}
-	if len(s.Incidents) > 0 || slices.ContainsFunc(s.Services, func(v engine.Service) bool { return bad(v.State) }) ||
-		slices.ContainsFunc(s.Groups, func(g engine.Group) bool { return bad(g.State) }) {
+	if len(s.Incidents) > 0 || slices.ContainsFunc(s.Services, func(v *engine.Service) bool { return bad(v.State) }) ||
+		slices.ContainsFunc(s.Groups, func(g *engine.Group) bool { return bad(g.State) }) {
 		return api.BadNews
 	}
 	return api.Fine

@@ -59,12 +59,12 @@ func night() *api.Status {
 		Site: "ams1", Now: at,
 		Report: engine.Report{
 			Settled: true,
-			Services: []engine.Service{
+			Services: []*engine.Service{
 				{ID: "ams1/service/payments", Name: "payments", State: engine.Degraded, Spares: n(1), SparesWorst: n(0), By: map[component.Domain]engine.Spares{component.Power: {Spares: n(1)}},
 					Weakest: [][]component.ID{{"srv-101/host/1", "srv-102/host/1"}}, Cuts: 3},
 				{ID: "ams1/service/mail", Name: "mail", Tier: 2, State: engine.Lost, Spares: n(0), Weakest: [][]component.ID{{"srv-110/psu/1"}}, Cuts: 1},
 			},
-			Groups: []engine.Group{
+			Groups: []*engine.Group{
 				{ID: "srv-101/group/psu", State: engine.Lost, Spares: n(0), SparesFull: n(1), Needed: 1, Designed: 2, Why: "psu/2 failed"},
 				{ID: "srv-102/group/psu", State: engine.Full, Spares: n(1), SparesFull: n(1), Needed: 1, Designed: 2},
 				{ID: "srv-103/group/psu"},

@@ -151,7 +151,7 @@ func compose(v View) page {
 	p.addBlind(r)
 	p.addCapacity(&r.Capacity)
 	for i := range r.Services {
-		p.Services = append(p.Services, serviceRow(&r.Services[i]))
+		p.Services = append(p.Services, serviceRow(r.Services[i]))
 	}
 	p.NoServices = len(r.Services) == 0
 	p.addGroups(r.Groups)
@@ -397,10 +397,10 @@ func digits(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-func (p *page) addGroups(all []engine.Group) {
+func (p *page) addGroups(all []*engine.Group) {
 	rows := make([]group, 0, len(all))
-	for i := range all {
-		rows = append(rows, groupRow(&all[i]))
+	for _, g := range all {
+		rows = append(rows, groupRow(g))
 	}
 	slices.SortStableFunc(rows, func(a, b group) int { return weight(b.Tone) - weight(a.Tone) })
 	for _, g := range rows {

@@ -29,7 +29,7 @@ func night() View {
 	lost, unknown := engine.Lost, engine.StateUnknown
 	r := &engine.Report{
 		At: now.Add(-2 * time.Second), Settled: true,
-		Services: []engine.Service{
+		Services: []*engine.Service{
 			{ID: "ams1/service/payments", Name: "payments", Tier: 0, State: engine.Degraded, Spares: n(1), SparesWorst: n(0), Predicted: n(0),
 				By: map[component.Domain]engine.Spares{
 					component.Power:   spares(1, 3, engine.Degraded),
@@ -46,7 +46,7 @@ func night() View {
 				Weakest: [][]component.ID{{"srv-112/host/1"}}, Cuts: 1},
 			{ID: "ams1/service/search", Name: "search", Tier: 1, State: engine.Full, Spares: n(2), By: map[component.Domain]engine.Spares{component.Power: spares(3, 3, engine.Full)}},
 		},
-		Groups: []engine.Group{
+		Groups: []*engine.Group{
 			{ID: "srv-101/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, Basis: engine.Claimed, State: engine.Lost, Spares: n(0), SparesFull: n(1), Why: "psu/2 has no input; psu/1 carries 412 W of its 800 W"},
 			{ID: "srv-102/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, Basis: engine.Assumed, State: engine.StateUnknown, StateWorst: &lost, Why: "its BMC has been silent for 6 min"},
 			{ID: "srv-103/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, Basis: engine.Claimed, State: engine.Full, Spares: n(1), SparesFull: n(1)},
@@ -135,11 +135,11 @@ func fine() View {
 func TestHeadline(t *testing.T) {
 	down := fine()
 	r := *down.Report
-	r.Services = []engine.Service{{Name: "mail", State: engine.Insufficient, Spares: n(-1)}, {Name: "web", State: engine.Insufficient, Spares: n(-1)}}
+	r.Services = []*engine.Service{{Name: "mail", State: engine.Insufficient, Spares: n(-1)}, {Name: "web", State: engine.Insufficient, Spares: n(-1)}}
 	down.Report = &r
 	silent := fine()
 	q := *silent.Report
-	q.Services = []engine.Service{{Name: "mail"}}
+	q.Services = []*engine.Service{{Name: "mail"}}
 	silent.Report = &q
 	thin := fine()
 	w := *thin.Report
@@ -190,7 +190,7 @@ func TestLong(t *testing.T) {
 	v := View{Site: "big", Now: now, Report: &engine.Report{Settled: true}}
 	for i := range 30000 {
 		s := engine.State(i % 6)
-		v.Report.Groups = append(v.Report.Groups, engine.Group{ID: component.NewID("srv", component.Group, time.Duration(i).String()), State: s})
+		v.Report.Groups = append(v.Report.Groups, &engine.Group{ID: component.NewID("srv", component.Group, time.Duration(i).String()), State: s})
 		v.Report.Findings = append(v.Report.Findings, finding.Finding{Key: finding.Key(time.Duration(i).String()), Rule: finding.BlindSpot, Subject: component.NewID("a", "b", time.Duration(i).String())})
 		v.Devices = append(v.Devices, &state.Device{Targets: []state.Target{{LastTry: now, LastGood: now}}})
 	}

@@ -94,7 +94,7 @@ func keys(r *engine.Report) string {
 func group(r *engine.Report, id component.ID) engine.Group {
 	for _, g := range r.Groups {
 		if g.ID == id {
-			return g
+			return *g
 		}
 	}
 	return engine.Group{}

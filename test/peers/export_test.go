@@ -120,8 +120,8 @@ func plant(at time.Time, round int) influx.View {
 		Site: "ams1",
 		Report: &engine.Report{
 			At:       at,
-			Services: []engine.Service{{ID: "ams1/service/pay ments", Name: `pay "ments", 電`, State: engine.Full, Spares: &one}},
-			Groups:   []engine.Group{{ID: "srv-101/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, State: engine.Full, Spares: &one}},
+			Services: []*engine.Service{{ID: "ams1/service/pay ments", Name: `pay "ments", 電`, State: engine.Full, Spares: &one}},
+			Groups:   []*engine.Group{{ID: "srv-101/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, State: engine.Full, Spares: &one}},
 		},
 		Devices: []*state.Device{{Name: "srv-101", Parts: []state.Part{psu}, Targets: []state.Target{{URL: "redfish://10.0.0.101", LastTry: at, LastGood: at}}}},
 	}

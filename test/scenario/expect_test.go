@@ -57,7 +57,7 @@ func show[T any](p *T) string {
 func (w *world) expectGroup(s string) error {
 	f := words(s, "spares", "worst", "needed", "basis", "unverified", "predicted", "of full")
 	id, state, _ := strings.Cut(f[""], " ")
-	i := slices.IndexFunc(w.report.Groups, func(g engine.Group) bool { return g.ID == component.ID(id) })
+	i := slices.IndexFunc(w.report.Groups, func(g *engine.Group) bool { return g.ID == component.ID(id) })
 	if i < 0 {
 		if state == "unjudged" {
 			return nil
@@ -106,7 +106,7 @@ func firstError(errs ...error) error {
 func (w *world) expectService(s string) error {
 	f := words(s, "spares", "worst", "power", "cooling", "network", "storage", "compute", "predicted", "weakest", "unverified")
 	name, state, _ := strings.Cut(f[""], " ")
-	i := slices.IndexFunc(w.report.Services, func(v engine.Service) bool { return v.Name == name })
+	i := slices.IndexFunc(w.report.Services, func(v *engine.Service) bool { return v.Name == name })
 	if i < 0 {
 		return fmt.Errorf("there is no service %s", name)
 	}

@@ -76,14 +76,14 @@ func (e *Encoder) Encode(v View, all bool, put func(body []byte, lines int) erro
 func (e *Encoder) report(v View, all bool) {
 	at := v.Report.At
 	for i := range v.Report.Services {
-		s := &v.Report.Services[i]
+		s := v.Report.Services[i]
 		if was, known := e.services[s.ID]; all || !known || was != s.State {
 			e.services[s.ID] = s.State
 			e.service(v.Site, s, at)
 		}
 	}
 	for i := range v.Report.Groups {
-		g := &v.Report.Groups[i]
+		g := v.Report.Groups[i]
 		if was, known := e.groups[g.ID]; all || !known || was != g.State {
 			e.groups[g.ID] = g.State
 			e.group(v.Site, g, at)

@@ -41,11 +41,11 @@ func rack(at time.Time, s engine.State, spares int) influx.View {
 		Site: "ams1",
 		Report: &engine.Report{
 			At: at,
-			Groups: []engine.Group{
+			Groups: []*engine.Group{
 				{ID: "srv-101/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, State: s, Spares: ptr(spares)},
 				{ID: "srv-102/group/psu", Kind: component.PSU},
 			},
-			Services: []engine.Service{{
+			Services: []*engine.Service{{
 				ID: "ams1/service/payments", Name: "payments", Tier: 1, State: s, Spares: ptr(spares),
 				By: map[component.Domain]engine.Spares{component.Power: {Spares: ptr(spares), Predicted: ptr(0)}, component.Network: {}},
 			}},

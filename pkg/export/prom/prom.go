@@ -131,9 +131,8 @@ func (s sink) stateSet(f *export.Family, now engine.State, labels ...string) {
 
 var states = engine.States()
 
-func (s sink) services(all []engine.Service) {
-	for i := range all {
-		sv := &all[i]
+func (s sink) services(all []*engine.Service) {
+	for _, sv := range all {
 		name := sv.Name
 		if name == "" {
 			name = sv.ID.Local()
@@ -148,9 +147,8 @@ func (s sink) services(all []engine.Service) {
 	}
 }
 
-func (s sink) groups(all []engine.Group) {
-	for i := range all {
-		g := &all[i]
+func (s sink) groups(all []*engine.Group) {
+	for _, g := range all {
 		id, kind := string(g.ID), string(g.Kind)
 		s.stateSet(groupState, g.State, id, kind)
 		s.gauge(groupSpares, number(g.Spares), id, kind)

@@ -57,11 +57,11 @@ func rack() View {
 	return View{
 		Report: &engine.Report{
 			At: noon,
-			Groups: []engine.Group{
+			Groups: []*engine.Group{
 				{ID: "srv-101/group/psu", Kind: component.PSU, Needed: 1, Designed: 2, State: engine.Lost, Spares: ptr(0)},
 				{ID: "srv-102/group/psu", Kind: component.PSU},
 			},
-			Services: []engine.Service{{
+			Services: []*engine.Service{{
 				ID: "ams1/service/payments", Name: "payments", State: engine.Degraded, Spares: ptr(0),
 				By: map[component.Domain]engine.Spares{
 					component.Power:   {Spares: ptr(1), Predicted: ptr(0), Full: ptr(2), State: engine.Degraded},
@@ -342,10 +342,10 @@ func fleet(n int) View {
 		}
 		v.Devices = append(v.Devices, d)
 		for _, kind := range []component.Kind{component.PSU, component.Fan} {
-			v.Report.Groups = append(v.Report.Groups, engine.Group{ID: component.ID(name + "/group/" + string(kind)), Kind: kind, Needed: 1, Designed: 2, State: engine.Full, Spares: ptr(1)})
+			v.Report.Groups = append(v.Report.Groups, &engine.Group{ID: component.ID(name + "/group/" + string(kind)), Kind: kind, Needed: 1, Designed: 2, State: engine.Full, Spares: ptr(1)})
 		}
 		if i%100 == 0 {
-			v.Report.Services = append(v.Report.Services, engine.Service{Name: name, State: engine.Full, Spares: ptr(1), By: map[component.Domain]engine.Spares{component.Power: {Spares: ptr(1)}}})
+			v.Report.Services = append(v.Report.Services, &engine.Service{Name: name, State: engine.Full, Spares: ptr(1), By: map[component.Domain]engine.Spares{component.Power: {Spares: ptr(1)}}})
 		}
 	}
 	return v
