@@ -205,7 +205,7 @@ func (h *Hub) Stop(ctx context.Context) error {
 		h.station.close()
 	}
 	if h.speaker != nil {
-		h.speaker.close(ctx)
+		h.speaker.close()
 	}
 	h.mu.Lock()
 	for _, c := range h.clients {

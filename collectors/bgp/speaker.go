@@ -5,18 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
-
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/config/oc"
-	"github.com/osrg/gobgp/v3/pkg/server"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
 	"github.com/sparewatch/sparewatch/pkg/paths"
@@ -80,7 +78,11 @@ func (o *SpeakerOptions) check() error {
 	if o.dials {
 		return nil
 	}
-	if _, _, err := o.address(); err != nil {
+	_, port, err := net.SplitHostPort(o.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		return fmt.Errorf("the speaker's address %q: %w; write ADDRESS:PORT", o.Listen, err)
 	}
 	if o.AS == 0 || !o.RouterID.Is4() {
@@ -89,99 +91,139 @@ func (o *SpeakerOptions) check() error {
 	return nil
 }
 
-// address is where the speaker listens; no addresses stand for all.
-func (o *SpeakerOptions) address() (addrs []string, port int32, err error) {
-	h, p, err := net.SplitHostPort(o.Listen)
-	if err != nil {
-		return nil, 0, err
-	}
-	n, err := strconv.ParseUint(p, 10, 16)
-	if err != nil {
-		return nil, 0, err
-	}
-	if h != "" {
-		addrs = []string{h}
-	}
-	return addrs, int32(n), nil
-}
-
-// speaker is the embedded GoBGP. There is one in a process, for life: its main loop never ends, also not when it is
-// stopped.
+// speaker peers with routers and hears them. It has no words to announce a path with: what it writes is OPEN, KEEPALIVE and
+// NOTIFICATION (bgp.AppendOpen and its siblings are all there is).
+//
+// It was an embedded GoBGP 3.37. That ends the process on a message of an unknown type, and on an OPEN where none belongs;
+// it reads what comes without bound, however far behind it is; and it takes 420 octets and 20 us for a path.
 type speaker struct {
-	hub    *Hub
-	server *server.BgpServer
-	log    *serverLog
-	cancel context.CancelFunc
+	hub       *Hub
+	listeners []net.Listener
+	cancel    context.CancelFunc
+	done      sync.WaitGroup
 
-	mu         sync.Mutex
-	o          SpeakerOptions
-	neighbours map[netip.Addr]Neighbour
-	up         map[netip.Addr]bool
-	md5        md5 // as it was when we started
+	as     uint32
+	id     netip.Addr
+	listen string // as it was asked for
+
+	mu       sync.Mutex
+	peerings map[netip.Addr]*peering
+	count    Counts
+	closed   bool
+	md5      md5 // as it was when we started
 }
 
-// openSpeaker starts the speaker. The table from which GoBGP announces has no unicast family at all, import is rejected by
-// policy, and export too: three locks. The adj-in still shows every path.
+// openSpeaker starts the speaker: it listens, or where it only looks, connects.
 func (h *Hub) openSpeaker(ctx context.Context, o SpeakerOptions) (*speaker, error) {
-	addrs, port, err := []string(nil), int32(-1), error(nil)
+	s := &speaker{hub: h, as: o.AS, id: o.RouterID, listen: o.Listen, peerings: map[netip.Addr]*peering{}, md5: refusedMD5()}
+	ctx, s.cancel = context.WithCancel(ctx)
 	if !o.dials {
-		if addrs, port, err = o.address(); err != nil {
-			return nil, err
-		}
-		// GoBGP opens its listener in its own time and says little about why it could not.
-		probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
-		if err != nil {
+		if err := s.open(ctx); err != nil {
+			s.close()
 			return nil, fmt.Errorf("bgp: listen on %s: %w; choose another address with bgp: {speaker: {listen: ...}}", o.Listen, err)
 		}
-		_ = probe.Close()
-	}
-	s := &speaker{hub: h, o: o, neighbours: map[netip.Addr]Neighbour{}, up: map[netip.Addr]bool{}, md5: refusedMD5(), log: &serverLog{said: h.said, why: map[netip.Addr]down{}}}
-	s.log.changed = s.refresh
-	s.server = server.NewBgpServer(server.LoggerOption(s.log))
-	go s.server.Serve()
-	global := &api.Global{Asn: o.AS, RouterId: o.RouterID.String(), ListenPort: port, ListenAddresses: addrs, Families: []uint32{uint32(oc.AFI_SAFI_TYPE_OPAQUE.ToInt())}}
-	if err := s.server.StartBgp(ctx, &api.StartBgpRequest{Global: global}); err != nil {
-		return nil, fmt.Errorf("bgp: start the speaker on %s: %w", o.Listen, err)
-	}
-	for _, d := range []api.PolicyDirection{api.PolicyDirection_IMPORT, api.PolicyDirection_EXPORT} {
-		err := s.server.SetPolicyAssignment(ctx, &api.SetPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{Name: "global", Direction: d, DefaultAction: api.RouteAction_REJECT}})
-		if err != nil {
-			s.close(ctx)
-			return nil, fmt.Errorf("bgp: keep the speaker from announcing: %w", err)
-		}
-	}
-	ctx, s.cancel = context.WithCancel(ctx)
-	t := newTaker(s.names)
-	t.why, t.changed = s.log.reason, s.changed
-	err = s.server.WatchEvent(ctx, watched(0), func(r *api.WatchEventResponse) {
-		var marked []func()
-		t.changed = func(a netip.Addr, up bool) { marked = append(marked, func() { s.changed(a, up) }) }
-		h.feed(func(table *paths.Table, now time.Time) { t.take(table, r, now) })
-		for _, f := range marked {
-			f()
-		}
-		s.limit(ctx, t)
-	})
-	if err != nil {
-		s.close(ctx)
-		return nil, fmt.Errorf("bgp: watch the speaker: %w", err)
 	}
 	if err := s.reconfigure(ctx, o); err != nil {
-		s.close(ctx)
+		s.close()
 		return nil, err
+	}
+	for _, l := range s.listeners {
+		s.done.Go(func() { s.accept(ctx, l) })
 	}
 	return s, nil
 }
 
-// names is the session of a neighbour, as the table knows it.
-func (s *speaker) names(a netip.Addr) (paths.Key, paths.Info, bool) {
+// open opens the listeners. IPv4 and IPv6 have one each, because passwords are tied to addresses of the socket's own
+// family; where no address is named, a machine without one of them does with the other.
+func (s *speaker) open(ctx context.Context) error {
+	host, port, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		return err
+	}
+	networks := []string{"tcp4", "tcp6"}
+	if a, err := netip.ParseAddr(host); err == nil && a.Unmap().Is4() {
+		networks = networks[:1]
+	} else if err == nil {
+		networks = networks[1:]
+	}
+	var errs []error
+	for _, network := range networks {
+		c := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+			return raw.Control(func(fd uintptr) { _ = setHops(fd, network == "tcp6") }) // the answer to a SYN has it then
+		}}
+		l, err := c.Listen(ctx, network, net.JoinHostPort(host, port))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if port == "0" { // the other family's has the same
+			_, port, _ = net.SplitHostPort(l.Addr().String())
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if len(s.listeners) == 0 {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+func (s *speaker) accept(ctx context.Context, l net.Listener) {
+	acceptAll(l, func(err error) {
+		s.hub.said.once(slog.LevelError, "speaker", "the BGP speaker cannot take connections", "error", err)
+	}, func(c net.Conn) { s.take(ctx, c) })
+}
+
+// take lets a neighbour in, or refuses it. One that connects anew before it said who it is has given up the old connection;
+// while its session is established the new one has to wait for its end (RFC 4271 section 6.8).
+func (s *speaker) take(ctx context.Context, c net.Conn) {
+	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+	addr := from.Addr().Unmap().WithZone("")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, ok := s.neighbours[a]
-	if !ok {
-		return paths.Key{}, paths.Info{}, false
+	s.count.Connections++
+	p := s.peerings[addr]
+	var subcode uint8
+	switch {
+	case s.closed:
+		subcode = ceaseDown
+	case p == nil:
+		s.hub.said.once(slog.LevelWarn, "stranger "+addr.String(), "somebody who is no configured neighbour connects to the BGP speaker, and is refused", "address", addr)
+	case s.hub.now().Before(p.shut):
+		subcode = ceaseRejected
+	case p.established:
+		subcode = ceaseCollision
+	default:
+		if p.conn != nil {
+			s.count.Replaced++
+			refuse(p.conn, ceaseCollision)
+		}
+		s.start(ctx, p, c)
+		return
 	}
-	return s.key(n), s.info(n), true
+	s.count.Refused++
+	refuse(c, subcode)
+}
+
+// start serves a neighbour's connection after the one before it. The caller holds mu.
+func (s *speaker) start(ctx context.Context, p *peering, c net.Conn) {
+	before, ended := p.ended, make(chan struct{})
+	p.conn, p.ended = c, ended
+	s.done.Go(func() {
+		defer close(ended)
+		if before != nil {
+			<-before
+		}
+		p.serve(ctx, c)
+	})
+}
+
+// refuse closes a connection, with a reason where one is given: the subcode of a CEASE (RFC 4486).
+func refuse(c net.Conn, subcode uint8) {
+	if subcode != 0 {
+		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = c.Write(bgp.AppendNotification(nil, codeCease, subcode, nil)) // whoever is refused may have gone
+	}
+	_ = c.Close()
 }
 
 // key names the session: as the router lists it, by our address, where it is one of ours; by the neighbour's address
@@ -195,7 +237,7 @@ func (s *speaker) key(n Neighbour) paths.Key {
 }
 
 func (s *speaker) own() netip.Addr {
-	h, _, _ := net.SplitHostPort(s.o.Listen)
+	h, _, _ := net.SplitHostPort(s.listen)
 	a, err := netip.ParseAddr(h)
 	if err != nil || a.IsUnspecified() {
 		return netip.Addr{}
@@ -206,75 +248,47 @@ func (s *speaker) own() netip.Addr {
 func (s *speaker) info(n Neighbour) paths.Info {
 	as := n.LocalAS
 	if as == 0 {
-		as = s.o.AS
+		as = s.as
 	}
 	return paths.Info{PeerAS: bgp.ASN(n.AS), LocalAS: bgp.ASN(as), Relay: !n.Upstream, Families: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast}}
 }
 
-// changed notes that a neighbour's session came up or went down.
-func (s *speaker) changed(a netip.Addr, up bool) {
-	s.mu.Lock()
-	n, ok := s.neighbours[a]
-	s.up[a] = up
-	s.mu.Unlock()
-	if !ok {
-		return
-	}
-	subject := "speaker " + a.String()
-	if up {
-		s.hub.said.over(subject)
-		s.hub.log.Info("a neighbour's BGP session is established", "device", n.Device, "neighbour", a)
-		s.hub.up(n.Device)
-		return
-	}
-	why, hint := s.whyDown(n)
-	s.hub.said.once(slog.LevelWarn, subject, "a neighbour's BGP session is down", "device", n.Device, "neighbour", a, "why", why)
-	if n.Upstream { // that it is down is what there is to know of it
-		s.hub.mark(n.Device)
-		return
-	}
-	s.hub.down(n.Device, why, hint, snapshot.ClassUnreachable)
-}
-
 // refresh says anew why a session is down that did not come up.
-func (s *speaker) refresh(a netip.Addr) {
+func (s *speaker) refresh(p *peering) {
 	s.mu.Lock()
-	n, ok := s.neighbours[a]
-	up := s.up[a]
+	up := p.established
 	s.mu.Unlock()
-	if !ok || up {
+	if up {
 		return
 	}
-	why, hint := s.whyDown(n)
-	if n.Upstream {
-		s.hub.feed(func(t *paths.Table, now time.Time) { t.Down(s.key(n), paths.Reason{Text: why}, now) })
-		s.hub.mark(n.Device)
+	why, hint := s.whyDown(p)
+	if p.n.Upstream { // that it is down is what there is to know of it
+		s.hub.feed(func(t *paths.Table, now time.Time) { t.Down(s.key(p.n), paths.Reason{Text: why}, now) })
+		s.hub.mark(p.n.Device)
 		return
 	}
-	s.hub.down(n.Device, why, hint, snapshot.ClassUnreachable)
+	s.hub.down(p.n.Device, why, hint, snapshot.ClassUnreachable)
 }
 
 // refreshAll does so for all neighbours, now and then: that nobody connects is no event.
 func (s *speaker) refreshAll() {
 	s.mu.Lock()
-	var list []netip.Addr
-	for a := range s.neighbours {
-		if !s.up[a] {
-			list = append(list, a)
-		}
-	}
+	all := slices.Collect(maps.Values(s.peerings))
 	s.mu.Unlock()
-	for _, a := range list {
-		s.refresh(a)
+	for _, p := range all {
+		s.refresh(p)
 	}
 }
 
 // whyDown says why a session is not established, and what to do.
-func (s *speaker) whyDown(n Neighbour) (why, hint string) {
-	r := s.log.reason(n.Address)
-	hint = fmt.Sprintf("look at the session with %s on %s", strings.TrimPrefix(s.o.Listen, ":"), n.Device)
-	if r.Text != "" {
-		return "the BGP session is down: " + r.Text, hint
+func (s *speaker) whyDown(p *peering) (why, hint string) {
+	n := p.n
+	s.mu.Lock()
+	said := p.why.Text
+	s.mu.Unlock()
+	hint = fmt.Sprintf("look at the session with %s on %s", strings.TrimPrefix(s.listen, ":"), n.Device)
+	if said != "" {
+		return "the BGP session is down: " + said, hint
 	}
 	why = "the neighbour has not connected"
 	refused := refusedMD5().since(s.md5)
@@ -334,36 +348,117 @@ func refusedMD5() md5 {
 
 // reconfigure adds the neighbours that are new, takes out those that are gone, and makes anew those that changed.
 func (s *speaker) reconfigure(ctx context.Context, o SpeakerOptions) error {
-	s.mu.Lock()
-	was := s.neighbours
 	next := make(map[netip.Addr]Neighbour, len(o.Neighbours))
 	for _, n := range o.Neighbours {
 		n.Address = n.Address.Unmap()
 		next[n.Address] = n
 	}
-	s.o, s.neighbours = o, next
-	s.mu.Unlock()
 	var errs []error
-	for a, n := range was {
-		if next[a] != n {
-			errs = append(errs, s.server.DeletePeer(ctx, &api.DeletePeerRequest{Address: a.String()}))
+	var added []*peering
+	s.mu.Lock()
+	for a, p := range s.peerings {
+		if n, ok := next[a]; ok && n == p.n {
+			delete(next, a)
+			continue
+		}
+		p.gone = true
+		if p.conn != nil {
+			p.why = paths.Reason{Admin: true, Text: "it was taken out of the configuration"}
+			refuse(p.conn, ceaseDeconfigured)
+		}
+		errs = append(errs, s.password(p.n, ""))
+		delete(s.peerings, a)
+	}
+	for a, n := range next {
+		p := &peering{speaker: s, n: n}
+		s.peerings[a] = p
+		added = append(added, p)
+		if n.Password.Set() {
+			errs = append(errs, s.password(n, n.Password.Reveal()))
 		}
 	}
-	for _, n := range o.Neighbours {
-		n.Address = n.Address.Unmap()
-		if was[n.Address] == n {
-			continue
+	s.mu.Unlock()
+	for _, p := range added {
+		s.hub.feed(func(t *paths.Table, now time.Time) { t.Configured(s.key(p.n), s.info(p.n), false, now) })
+		if p.n.Upstream {
+			s.hub.up(p.n.Device)
 		}
-		if err := s.server.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
-			errs = append(errs, fmt.Errorf("bgp: neighbour %s: %w", n.Address, err))
-			continue
-		}
-		s.hub.feed(func(t *paths.Table, now time.Time) { t.Configured(s.key(n), s.info(n), false, now) })
-		if n.Upstream {
-			s.hub.up(n.Device)
+		if p.n.dial > 0 {
+			s.done.Go(func() { s.dial(ctx, p) })
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// password has the listeners ask a neighbour for one. The caller holds mu.
+func (s *speaker) password(n Neighbour, password string) error {
+	for _, l := range s.listeners {
+		t, ok := l.(*net.TCPListener)
+		if at, _ := netip.ParseAddrPort(l.Addr().String()); !ok || at.Addr().Unmap().Is4() != n.Address.Is4() {
+			continue
+		}
+		raw, err := t.SyscallConn()
+		if err == nil {
+			err = control(raw, func(fd uintptr) error { return setPassword(fd, n.Address, password) })
+		}
+		if err != nil && password != "" {
+			return fmt.Errorf("bgp: the kernel takes no password (TCP MD5) for neighbour %s: %w", n.Address, err)
+		}
+	}
+	return nil
+}
+
+// control does something to a socket.
+func control(raw syscall.RawConn, do func(fd uintptr) error) error {
+	var err error
+	if e := raw.Control(func(fd uintptr) { err = do(fd) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// dial connects to a neighbour that waits for us, again and again: for a single look.
+func (s *speaker) dial(ctx context.Context, p *peering) {
+	to := netip.AddrPortFrom(p.n.Address, uint16(p.n.dial)).String()
+	d := net.Dialer{Timeout: 10 * time.Second, Control: func(_, _ string, raw syscall.RawConn) error {
+		return control(raw, func(fd uintptr) error {
+			if p.n.Password.Set() {
+				return setPassword(fd, p.n.Address, p.n.Password.Reveal())
+			}
+			return setHops(fd, p.n.Address.Is6())
+		})
+	}}
+	if p.n.from.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: p.n.from.AsSlice()}
+	}
+	for ctx.Err() == nil {
+		c, err := d.DialContext(ctx, "tcp", to)
+		if err != nil {
+			s.fail(p, paths.Reason{Text: "it cannot be reached: " + opError(err)})
+		} else {
+			s.mu.Lock()
+			s.start(ctx, p, c)
+			ended := p.ended
+			s.mu.Unlock()
+			<-ended
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// fail notes why a session did not come to be, and says it where that is news.
+func (s *speaker) fail(p *peering, why paths.Reason) {
+	s.mu.Lock()
+	news := p.why != why && !p.gone
+	p.why = why
+	s.mu.Unlock()
+	if news {
+		p.log(why)
+		s.refresh(p)
+	}
 }
 
 // mostPrefixes is how many paths a neighbour may send unless its options say otherwise: the world's table, twice over.
@@ -372,91 +467,19 @@ const mostPrefixes = 2_000_000
 // shutFor is how long the session of a neighbour that sent too much stays shut.
 const shutFor = 5 * time.Minute
 
-// limit shuts the session of a neighbour that sends more than it may. GoBGP's own limit counts the whole adj-in anew at
-// every UPDATE, so that a full table takes hours: ours is asked only when the count of announcements is beyond it.
-func (s *speaker) limit(ctx context.Context, t *taker) {
+// close takes the sessions down, stops to listen, and waits for the end of it.
+func (s *speaker) close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for a, n := range s.neighbours {
-		most := int(n.MaxPrefixes)
-		if most == 0 {
-			most = mostPrefixes
-		}
-		if t.kept[a] <= most {
-			continue
-		}
-		t.kept[a] = 0 // it may have announced the same again: count on from what there is
-		go s.shutBeyond(ctx, n, most)
+	s.closed = true
+	for _, l := range s.listeners {
+		_ = l.Close()
 	}
-}
-
-// shutBeyond shuts the session if the neighbour really has more paths than it may.
-func (s *speaker) shutBeyond(ctx context.Context, n Neighbour, most int) {
-	got := uint64(0)
-	_ = s.server.ListPeer(ctx, &api.ListPeerRequest{Address: n.Address.String()}, func(p *api.Peer) {
-		for _, f := range p.GetAfiSafis() {
-			got += f.GetState().GetReceived()
-		}
-	})
-	if got <= uint64(most) || ctx.Err() != nil {
-		return
-	}
-	why := fmt.Sprintf("it sent more than the %d prefixes that it may (max_prefixes): shut for %s", most, shutFor)
-	s.log.because(n.Address, why)
-	s.hub.said.once(slog.LevelWarn, "limit "+n.Address.String(), "a neighbour sends too many prefixes, and its session is shut", "device", n.Device, "neighbour", n.Address, "prefixes", got, "may", most)
-	_ = s.server.DisablePeer(ctx, &api.DisablePeerRequest{Address: n.Address.String(), Communication: "more prefixes than configured"})
-	time.AfterFunc(shutFor, func() {
-		if ctx.Err() == nil {
-			_ = s.server.EnablePeer(ctx, &api.EnablePeerRequest{Address: n.Address.String()})
-		}
-	})
-}
-
-// peer is a neighbour in GoBGP's words: we wait for it, take its paths with their ids where it offers them, also those that
-// our own AS is in (GoBGP would not tell of them, nor that they take another's place), and nothing else.
-func (s *speaker) peer(n Neighbour) *api.Peer {
-	hold := uint64(90)
-	if n.Hold > 0 {
-		hold = uint64(n.Hold.Seconds())
-	}
-	p := &api.Peer{
-		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: n.AS, LocalAsn: n.LocalAS, AuthPassword: n.Password.Reveal(), AllowOwnAsn: math.MaxUint8},
-		Transport: &api.Transport{PassiveMode: true},
-		Timers:    &api.Timers{Config: &api.TimersConfig{HoldTime: hold, KeepaliveInterval: max(1, hold/3), ConnectRetry: 5, IdleHoldTimeAfterReset: 1}},
-	}
-	if own := s.own(); own.IsValid() && own.Is4() == n.Address.Is4() {
-		p.Transport.LocalAddress = own.String()
-	}
-	if n.dial > 0 {
-		p.Transport = &api.Transport{RemotePort: n.dial}
-		p.Timers.Config.ConnectRetry = 1
-		if n.from.IsValid() {
-			p.Transport.LocalAddress = n.from.String()
+	for _, p := range s.peerings {
+		if p.conn != nil {
+			refuse(p.conn, ceaseDown)
 		}
 	}
-	local := n.LocalAS
-	if local == 0 {
-		local = s.o.AS
-	}
-	switch {
-	case n.Hops > 0:
-		p.TtlSecurity = &api.TtlSecurity{Enabled: true, TtlMin: uint32(256 - min(n.Hops, 255))}
-	case n.AS != local:
-		p.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: 255}
-	}
-	for _, f := range []*api.Family{{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}, {Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}} {
-		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{
-			Config:   &api.AfiSafiConfig{Family: f, Enabled: true},
-			AddPaths: &api.AddPaths{Config: &api.AddPathsConfig{Receive: true}},
-		})
-	}
-	return p
-}
-
-// close takes the sessions down and stops to listen.
-func (s *speaker) close(ctx context.Context) {
-	if s.cancel != nil {
-		s.cancel()
-	}
-	_ = s.server.StopBgp(context.WithoutCancel(ctx), &api.StopBgpRequest{}) // it fails only where it was not started
+	s.mu.Unlock()
+	s.cancel()
+	s.done.Wait()
 }

@@ -49,21 +49,6 @@ func (o *StationOptions) byDevice(device string) *Router {
 	return nil
 }
 
-// Counts are what a station has met with, since its start.
-type Counts struct {
-	Connections, Messages, Octets uint64
-	Refused                       uint64 // strangers, and connections beyond the most
-	Replaced                      uint64 // a router connected again before its old connection was gone
-	Versions                      uint64 // streams of an unknown version
-	Garbage                       uint64 // streams that were not BMP, or not any more
-	Halves                        uint64 // connections that ended inside a message
-	Stalled                       uint64 // messages whose rest did not come in time
-	Malformed                     uint64 // messages that made no sense in a stream that went on
-	Problems                      uint64 // parts of messages that were passed over
-	// Behind is how long connections that had more to give had to wait for the table: the router is held up by TCP then.
-	Behind time.Duration
-}
-
 // station listens for routers.
 type station struct {
 	hub      *Hub
@@ -117,31 +102,29 @@ func (h *Hub) Addr() string {
 	return h.station.listener.Addr().String()
 }
 
-// Counts are what the station has met with.
-func (h *Hub) Counts() Counts {
-	if h.station == nil {
-		return Counts{}
-	}
-	h.station.mu.Lock()
-	defer h.station.mu.Unlock()
-	return h.station.count
+func (s *station) accept() {
+	acceptAll(s.listener, func(err error) {
+		s.hub.said.once(slog.LevelError, "station", "the BMP station cannot take connections", "error", err)
+	}, s.take)
 }
 
-func (s *station) accept() {
+// acceptAll takes connections until the listener is closed. What keeps one from coming passes: too many open files, or
+// the like.
+func acceptAll(l net.Listener, failed func(error), take func(net.Conn)) {
 	wait := 10 * time.Millisecond
 	for {
-		c, err := s.listener.Accept()
+		c, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // too many open files, or the like: it passes
-			s.hub.said.once(slog.LevelError, "station", "the BMP station cannot take connections", "error", err)
+		case err != nil:
+			failed(err)
 			time.Sleep(wait)
 			wait = min(2*wait, time.Second)
 			continue
 		}
 		wait = 10 * time.Millisecond
-		s.take(c)
+		take(c)
 	}
 }
 
@@ -325,18 +308,18 @@ func (f *feed) hear() error {
 			s.hub.up(f.device)
 		}
 		var end error
-		var malformed, problems, messages, octets uint64
+		var c Counts
 		waited := time.Now()
 		s.hub.feed(func(t *paths.Table, now time.Time) {
 			for i := range turn {
-				messages++
-				octets += uint64(len(b))
+				c.Messages++
+				c.Octets += uint64(len(b))
 				m, err := d.Message(b)
 				if err != nil {
-					malformed++
+					c.Malformed++
 					s.hub.said.once(slog.LevelWarn, subject+" malformed", "a BMP message makes no sense and is passed over", "device", f.device, "error", err)
 				} else {
-					problems += uint64(len(m.Problems))
+					c.Problems += uint64(len(m.Problems))
 					t.TakeBMP(f.device, m, now)
 					if end = ended(m); end != nil {
 						return
@@ -352,15 +335,11 @@ func (f *feed) hear() error {
 				f.taken += uint64(len(b))
 			}
 		})
-		took := time.Since(waited)
-		s.mu.Lock()
-		s.count.Messages += messages
-		s.count.Octets += octets
-		s.count.Malformed += malformed
-		s.count.Problems += problems
 		if r.Buffered() {
-			s.count.Behind += took
+			c.Behind = time.Since(waited)
 		}
+		s.mu.Lock()
+		s.count.add(&c)
 		s.mu.Unlock()
 		if end != nil {
 			return end

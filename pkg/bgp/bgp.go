@@ -2,9 +2,10 @@
 // (RFC 4271), four-octet AS numbers (RFC 6793), multiprotocol reachability (RFC 4760), add-path (RFC 7911) and the
 // revised error handling (RFC 7606).
 //
-// It speaks to nobody: it has no sessions, no timers and no tables. A Decoder turns the bytes of one message into
-// values; what it hands out is valid until its next call. Nothing that a neighbour sends makes it fail otherwise than
-// by an error, and what is wrong inside a message is counted in Update.Problems.
+// It speaks to nobody: it has no sessions, no timers and no tables. A Reader cuts a stream into messages, and a Decoder
+// turns the bytes of an UPDATE into values; what they hand out is valid until their next call. Nothing that a neighbour
+// sends makes them fail otherwise than by an error, and what is wrong inside a message is counted in Update.Problems. Of
+// what a speaker says it writes OPEN, KEEPALIVE and NOTIFICATION: there is nothing here that announces a path.
 package bgp
 
 import (
@@ -282,7 +283,10 @@ type Open struct {
 	// FourOctet, and by family what the sender would do with path ids: 1 receive, 2 send, 3 both (RFC 7911).
 	FourOctet bool
 	AddPath   map[Family]uint8
-	Hostname  string // the FQDN capability (draft-walton-bgp-hostname-capability)
+	// Restart: the sender tells and is told where each first word ends (RFC 4724), whether or not it keeps paths over a
+	// restart.
+	Restart  bool
+	Hostname string // the FQDN capability (draft-walton-bgp-hostname-capability)
 	// Capabilities counts those that are not known here, by code.
 	Unknown map[uint8]int
 }

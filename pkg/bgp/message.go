@@ -53,7 +53,7 @@ func ParseOpen(body []byte) (Open, error) {
 		return o, errShort
 	}
 	if body[0] != 4 {
-		return o, fmt.Errorf("version %d", body[0])
+		return o, &Fault{Code: 2, Subcode: 1, Data: []byte{0, 4}, What: fmt.Sprintf("version %d", body[0])}
 	}
 	o.AS = ASN(binary.BigEndian.Uint16(body[1:]))
 	o.Hold = binary.BigEndian.Uint16(body[3:])
@@ -105,6 +105,8 @@ func (o *Open) capability(code uint8, v []byte) {
 	switch {
 	case code == 1 && len(v) >= 4:
 		o.Families = append(o.Families, FamilyOf(binary.BigEndian.Uint16(v), v[3]))
+	case code == 64 && len(v) >= 2:
+		o.Restart = true
 	case code == 65 && len(v) >= 4:
 		o.FourOctet = true
 		o.AS = ASN(binary.BigEndian.Uint32(v))

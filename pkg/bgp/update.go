@@ -38,40 +38,49 @@ type Decoder struct {
 	reach    bool // MP_REACH_NLRI with prefixes of a kept family
 }
 
-// Update reads the body of an UPDATE message. An error means that the session would have to be reset (RFC 7606): where
-// the prefixes are cannot be told. What is milder is dealt with as the RFC says and listed in Problems.
+// Update reads the body of an UPDATE message. An error is a Fault, and means that the session would have to be reset (RFC
+// 7606): where the prefixes are cannot be told. What is milder is dealt with as the RFC says and listed in Problems.
 func (d *Decoder) Update(body []byte, o Options) (*Update, error) {
 	d.reset()
+	if err := d.update(body, o); err != nil {
+		fault := &Fault{Code: 3, Subcode: 1, What: err.Error()}
+		errors.As(err, &fault)
+		return nil, fault
+	}
+	return &d.u, nil
+}
+
+func (d *Decoder) update(body []byte, o Options) error {
 	if len(body) < 4 {
-		return nil, errShort
+		return errShort
 	}
 	n := int(binary.BigEndian.Uint16(body))
 	if n > len(body)-4 {
-		return nil, errors.New("withdrawn routes are longer than their message")
+		return errors.New("withdrawn routes are longer than their message")
 	}
 	withdrawn, rest := body[2:2+n], body[2+n:]
 	m := int(binary.BigEndian.Uint16(rest))
 	if m > len(rest)-2 {
-		return nil, errors.New("attributes are longer than their message")
+		return errors.New("attributes are longer than their message")
 	}
 	attrs, nlri := rest[2:2+m], rest[2+m:]
 
 	var err error
 	if d.u.Withdrawn, err = appendPrefixes(d.u.Withdrawn, withdrawn, IPv4Unicast, o, true); err != nil {
-		return nil, fmt.Errorf("withdrawn routes: %w", err)
+		return fmt.Errorf("withdrawn routes: %w", err)
 	}
 	if d.u.Announced, err = appendPrefixes(d.u.Announced, nlri, IPv4Unicast, o, false); err != nil {
-		return nil, fmt.Errorf("announced routes: %w", err)
+		return &Fault{Code: 3, Subcode: 10, What: fmt.Sprintf("announced routes: %v", err)}
 	}
 	d.u.Classic = len(d.u.Announced)
 	if err := d.attributes(attrs, o, false); err != nil {
-		return nil, err
+		return err
 	}
 	if n == 0 && m == 0 && len(nlri) == 0 {
 		d.u.Ended = append(d.u.Ended, IPv4Unicast)
 	}
 	d.finish(o)
-	return &d.u, nil
+	return nil
 }
 
 // Attributes reads path attributes that stand alone: of a routing table's entry, or of a path as gobgpd's API gives it.
@@ -136,6 +145,9 @@ func (d *Decoder) attributes(b []byte, o Options, table bool) error {
 			continue
 		}
 		d.seen[kind>>6] |= 1 << (kind & 63)
+		if flags&0x80 == 0 && kind > attrAS4Aggregator && !o.Monitored { // nobody has defined any more of those that all must know
+			return &Fault{Code: 3, Subcode: 2, What: fmt.Sprintf("attribute %d says that all must know it", kind)}
+		}
 		if !flagsFit(kind, flags) {
 			what := fmt.Sprintf("attribute flags %#02x", flags)
 			if !o.Monitored {

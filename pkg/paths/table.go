@@ -750,6 +750,15 @@ func (t *Table) Size() Size {
 	return z
 }
 
+// Paths is how many paths one RIB of a session holds.
+func (t *Table) Paths(k Key, r RIB) int {
+	k.Peer = k.Peer.Unmap()
+	if s := t.sessions[k]; s != nil && s.rib[r] != nil {
+		return s.rib[r].paths
+	}
+	return 0
+}
+
 // Size of a Table.
 type Size struct {
 	Routers, Sessions, Paths, Attributes int

@@ -76,7 +76,7 @@ func keepAlive(c net.Conn) {
 func TestFullTableSpeaker(t *testing.T) {
 	routes := 5_000
 	if os.Getenv("BENCH_PATHS") != "" {
-		routes = 500_000
+		routes = 1_000_000
 	}
 	prefixes := prefixesOf(routes)
 	prefixes[routes/2] = netip.MustParsePrefix("9.9.9.0/24") // nothing else covers it
