@@ -55,6 +55,7 @@ func (e *Engine) look(n redundancy.Node) cell {
 	c := e.lookNow(n)
 	id := e.graph.ID(n)
 	c.predicted = c.predicted || e.planned.on[id] != nil || e.lines.fading(id)
+	e.peerings.weigh(id, &c)
 	return c
 }
 

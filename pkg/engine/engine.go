@@ -47,6 +47,7 @@ type Engine struct {
 	load      load
 	planned   planned
 	lines     lines
+	peerings  peerings
 	report    *Report
 	reported  bool // report says all there is to say
 	unsettled bool
@@ -79,6 +80,7 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 		resumed:  map[finding.Key]finding.Finding{},
 		learned:  map[component.ID]Learning{},
 		lines:    lines{},
+		peerings: peerings{},
 	}
 	e.blame.init()
 	e.cabling.init()
@@ -131,7 +133,8 @@ func (e *Engine) Update(view *state.Device) {
 	e.load.dirty = true
 	e.load.stale = e.load.stale || d.view == nil || !sameRatings(d.view, view)
 	d.view = view
-	same = !e.noteLines(view) && same
+	lines, sessions := e.noteLines(view), e.notePeerings(view)
+	same = same && !lines && !sessions
 	e.form(d)
 	if !sameForms(before, d.forms) {
 		d.stale = true
@@ -223,6 +226,7 @@ func (e *Engine) learn(d *device, g *form) {
 func (e *Engine) Forget(name string) {
 	e.lldp.dirty = true
 	e.lines.forget(name)
+	e.peerings.forget(name)
 	delete(e.devices, name)
 	delete(e.observed, name)
 	delete(e.unread, name)

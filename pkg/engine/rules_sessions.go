@@ -25,9 +25,12 @@ func (e *Engine) sessionFindings(p *state.Part, view *state.Device) []stand {
 	if !ok || p.Silent || p.Condition == component.Absent {
 		return nil
 	}
-	rule, troubled := sessionRules[p.Attributes[component.Trouble]]
+	trouble, why := e.troubleOf(p)
+	rule, troubled := sessionRules[trouble]
 	switch {
 	case troubled:
+	case p.Predicted && p.Condition != component.Failed:
+		return []stand{sessionPredicted(p)}
 	case p.Condition != component.Failed || p.Worked.IsZero() && !e.leaned[n]:
 		return nil // a session that never was up, and that nothing leans on, is somebody's plan
 	default:
@@ -35,7 +38,7 @@ func (e *Engine) sessionFindings(p *state.Part, view *state.Device) []stand {
 	}
 	s := stand{f: finding.Finding{Key: finding.KeyOf(rule, p.ID), Rule: rule, Subject: p.ID,
 		Summary:  fmt.Sprintf("%s %s", sessionName(p), sessionWhat(rule, p)),
-		Causes:   []finding.Cause{{ID: p.ID, Why: cmp.Or(p.Why, whyBad(p, view))}},
+		Causes:   []finding.Cause{{ID: p.ID, Why: cmp.Or(why, p.Why, whyBad(p, view))}},
 		Evidence: []string{says(p)},
 		Remedy:   sessionRemedy(rule, p),
 	}}
@@ -52,6 +55,16 @@ func (e *Engine) sessionFindings(p *state.Part, view *state.Device) []stand {
 		}
 	}
 	return []stand{s}
+}
+
+// sessionPredicted is the finding on an established session of which something says that it won't be for long: BFD is down.
+func sessionPredicted(p *state.Part) stand {
+	return stand{f: finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,
+		Summary:  fmt.Sprintf("%s: %s", sessionName(p), p.Why),
+		Causes:   []finding.Cause{{ID: p.ID, Why: p.Why}},
+		Evidence: []string{says(p)},
+		Remedy:   fmt.Sprintf("Look at the link to %s: BGP notices what BFD has noticed when its hold timer expires; see that BFD is configured at both ends.", p.ID.Local()),
+	}}
 }
 
 func sessionName(p *state.Part) string {
@@ -93,7 +106,8 @@ func (e *Engine) sessionKey(n redundancy.Node) finding.Key {
 	if p == nil || p.Condition == component.Absent {
 		return ""
 	}
-	if r, troubled := sessionRules[p.Attributes[component.Trouble]]; troubled {
+	trouble, _ := e.troubleOf(p)
+	if r, troubled := sessionRules[trouble]; troubled {
 		return finding.KeyOf(r, p.ID)
 	}
 	return finding.KeyOf(finding.SessionDown, p.ID)

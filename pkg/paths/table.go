@@ -11,6 +11,7 @@ import (
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/traffic"
 )
 
 // Table keeps sessions and paths. One goroutine owns it.
@@ -53,7 +54,7 @@ type session struct {
 	saw      uint8 // RIBs of which anything came since it is up, an End-of-RIB too
 	ever     uint8 // the same, since its router is known
 	counters Counters
-	counts   baseline
+	counts   traffic.Usual
 	silentAt time.Time // since when it is established and empty, having had prefixes before
 	told     bool      // the silence was told
 	filled   bool      // it had prefixes since it is up
@@ -594,11 +595,11 @@ func (t *Table) Tick(now time.Time) time.Time {
 			continue
 		}
 		settled := s.upAt.Add(t.opt.Sync)
-		s.counts.sample(s.prefixes(), now, !now.Before(settled))
+		s.counts.Sample(s.prefixes(), now, !now.Before(settled))
 		if t.heed(s, now); s.silentAt.IsZero() == s.told || now.Before(settled) {
 			next = earliest(next, settled)
 		}
-		next = earliest(next, s.counts.next)
+		next = earliest(next, s.counts.Next())
 	}
 	return next
 }
@@ -606,14 +607,14 @@ func (t *Table) Tick(now time.Time) time.Time {
 // heed notes when an established session has no prefixes any more, or has them again.
 func (t *Table) heed(s *session, now time.Time) {
 	if n := s.prefixes(); n > 0 {
-		s.counts.learn(n)
+		s.counts.Learn(n)
 		if s.told {
 			t.changed(s, "has prefixes again", now)
 		}
 		s.silentAt, s.told, s.filled = time.Time{}, false, true
 		return
 	}
-	if s.counts.usual == 0 || s.told {
+	if s.counts.Count() == 0 || s.told {
 		return
 	}
 	if s.silentAt.IsZero() {
@@ -621,7 +622,7 @@ func (t *Table) heed(s *session, now time.Time) {
 	}
 	if s.filled || t.whole(s) || now.Sub(s.upAt) >= t.opt.Sync {
 		s.told = true
-		t.changed(s, fmt.Sprintf("established without any prefix; it had %d", s.counts.usual), now)
+		t.changed(s, fmt.Sprintf("established without any prefix; it had %d", s.counts.Count()), now)
 	}
 }
 

@@ -208,7 +208,7 @@ func (t *Table) viewSession(s *session, now time.Time) SessionView {
 	v := SessionView{
 		ID: s.key.ID(s.info.VRF), Key: s.key, Router: s.key.Router, Peer: s.key.Peer, VRF: s.info.VRF, PeerAS: s.info.PeerAS, LocalAS: s.info.LocalAS,
 		PeerID: s.info.PeerID, Local: s.info.Local, State: s.state, Since: s.since, Reason: s.reason.Text, Prefix: map[string]int{},
-		Count: s.prefixes(), Usual: s.counts.usual, Received: s.counters.Received, Accepted: s.counters.Accepted, Advertised: s.counters.Advertised,
+		Count: s.prefixes(), Usual: s.counts.Count(), Received: s.counters.Received, Accepted: s.counters.Accepted, Advertised: s.counters.Advertised,
 		Limit: s.info.PrefixLimit, LimitHits: s.counters.LimitHits, Flaps: s.flapped, Hold: s.info.Hold, HoldS: s.info.Hold.Seconds(), BFD: s.counters.BFD,
 		Internal: t.internal(s), Relay: s.info.Relay, Upstreams: []bgp.ASN{},
 	}
@@ -233,7 +233,7 @@ func (t *Table) viewSession(s *session, now time.Time) SessionView {
 	if s.state == Up {
 		v.Synced = t.whole(s) || now.Sub(s.upAt) >= t.opt.Sync
 		v.Empty = v.Synced && v.Count == 0 && v.Usual > 0
-		v.Low = v.Synced && !v.Empty && s.counts.low(v.Count)
+		v.Low = v.Synced && !v.Empty && s.counts.Low(v.Count)
 	}
 	return v
 }
@@ -747,7 +747,7 @@ func (e *evaluation) missing(k wayKey, m *wayMemory) (w WayView, keep bool) {
 			}
 			what := cmp.Or(e.refused[key], "gives no path any more")
 			if s.prefixes() == 0 {
-				what = fmt.Sprintf("is established and gives no prefix at all; it had %d", s.counts.usual)
+				what = fmt.Sprintf("is established and gives no prefix at all; it had %d", s.counts.Count())
 			}
 			reasons = append(reasons, s.name()+" "+what)
 			if m.lost.IsZero() {

@@ -3,7 +3,6 @@ package paths
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
 )
@@ -97,50 +96,4 @@ func (w *watch) item(set int, p netip.Prefix) *longerItem {
 		}
 	}
 	return nil
-}
-
-// baseline is what a session's prefix count usually is.
-type baseline struct {
-	samples [60]int
-	n, at   int
-	next    time.Time
-	usual   int // median of the samples; what was last seen before there are any
-	spread  int // median distance from it
-}
-
-// sampleEvery is the time between two samples: sixty of them are five hours.
-const sampleEvery = 5 * time.Minute
-
-// learn notes the most that was seen while there are no samples yet.
-func (b *baseline) learn(n int) {
-	if b.n == 0 {
-		b.usual = max(b.usual, n)
-	}
-}
-
-// sample takes in the count now. Counts of none teach nothing, and neither do those of a session that is still filling.
-func (b *baseline) sample(n int, now time.Time, settled bool) {
-	if n == 0 || !settled || now.Before(b.next) {
-		return
-	}
-	b.next = now.Add(sampleEvery)
-	b.samples[b.at%len(b.samples)] = n
-	b.at++
-	b.n = min(b.n+1, len(b.samples))
-	sorted := slices.Sorted(slices.Values(b.samples[:b.n]))
-	b.usual = sorted[b.n/2]
-	for i, v := range sorted {
-		sorted[i] = max(v-b.usual, b.usual-v)
-	}
-	slices.Sort(sorted)
-	b.spread = sorted[b.n/2]
-}
-
-// low reports whether a count is far below what is usual: by half, or by a fifth and far outside what it varies by.
-func (b *baseline) low(n int) bool {
-	if b.usual == 0 || n >= b.usual {
-		return false
-	}
-	missing := b.usual - n
-	return 2*missing > b.usual || b.n >= 6 && 5*missing > b.usual && missing > 6*b.spread
 }

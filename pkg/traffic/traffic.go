@@ -1,5 +1,5 @@
-// Package traffic makes rates of counters of octets, and of rates the percentile that links are planned by. It is pure: the
-// time comes with the values.
+// Package traffic says what counters mean: rates of octets, and of rates the percentile that links are planned by; lines that break
+// too many frames; what a count usually is. It is pure: the time comes with the values.
 package traffic
 
 import (
