@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +211,78 @@ func TestAssets(t *testing.T) {
 		Handler(night).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != code {
 			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+// TestGroupsInTheHeadline: where no service says it, the groups are named, and that the services are well.
+func TestGroupsInTheHeadline(t *testing.T) {
+	v := fine()
+	r := *v.Report
+	r.Groups = night().Report.Groups[:1]
+	v.Report = &r
+	p := compose(v)
+	if p.Tone != bad || p.Headline != "srv-101/group/psu has no spare left." || strings.Join(p.Details, "") != "No service has lost a spare." {
+		t.Errorf("%s %q %q", p.Tone, p.Headline, p.Details)
+	}
+	r.Groups[0].State = engine.Insufficient
+	if p := compose(v); p.Headline != "srv-101/group/psu has less than it needs." {
+		t.Errorf("%q", p.Headline)
+	}
+}
+
+// TestOld: a page of an engine that judges no more says so, whatever it shows.
+func TestOld(t *testing.T) {
+	v := fine()
+	v.Now = v.Report.At.Add(3 * time.Minute)
+	if text := render(t, v); !strings.Contains(text, "Nothing was judged for 3 min") {
+		t.Error("an old verdict looks new")
+	}
+	if strings.Contains(render(t, fine()), "Nothing was judged") {
+		t.Error("a new verdict looks old")
+	}
+}
+
+// TestManyServices: of many services those that are well are folded, counted and cut; none that is not is hidden.
+func TestManyServices(t *testing.T) {
+	v := fine()
+	r := *v.Report
+	full := *r.Services[0]
+	r.Services = nil
+	for i := range 300 {
+		s := full
+		s.Name = "s" + strconv.Itoa(i)
+		if i%60 == 59 {
+			s.State, s.Spares = engine.Lost, n(0)
+		}
+		r.Services = append(r.Services, &s)
+	}
+	v.Report = &r
+	p := compose(v)
+	if len(p.Services) != 5 || p.Services[0].Name != "s59" || p.FineServicesAll() != 295 || len(p.FineServices) != most {
+		t.Errorf("%d shown, %d folded of %d", len(p.Services), len(p.FineServices), p.FineServicesAll())
+	}
+	if want := "s59, s119, s179 and 2 more have no spare left: the next failure is an outage."; p.Headline != want {
+		t.Errorf("%q, want %q", p.Headline, want)
+	}
+	if text := render(t, v); !strings.Contains(text, "<b>300 services</b> <span>5 lost, 295 full</span>") || !strings.Contains(text, "and 95 more") {
+		t.Error("the services are not counted")
+	}
+}
+
+// TestAnchors: every link within the page leads somewhere, and no two places have one name.
+func TestAnchors(t *testing.T) {
+	text := render(t, night())
+	ids := map[string]bool{}
+	for _, m := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		if ids[m[1]] {
+			t.Errorf("two places are called %s", m[1])
+		}
+		ids[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(` href="#([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		if !ids[m[1]] {
+			t.Errorf("nothing is called %s", m[1])
 		}
 	}
 }
