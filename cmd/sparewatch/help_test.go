@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -44,13 +43,7 @@ func TestHelpsExamplesParse(t *testing.T) {
 			t.Errorf("%s --help shows no example", n.FullPath())
 		}
 		for _, args := range examples {
-			for _, a := range args { // recordings and dumps have to be there
-				if strings.Contains(a, ".") && !strings.ContainsAny(a, ":/-") {
-					if err := os.WriteFile(a, nil, 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
+			present(t, args)
 			command, err := model(t).Parse(args)
 			if err != nil {
 				t.Errorf("sparewatch %s: %v", strings.Join(args, " "), err)

@@ -104,21 +104,43 @@ func TestTheManualsDefaults(t *testing.T) {
 	}
 }
 
-// TestThePagesExamplesLoad: each YAML example of docs/configuration.md is a configuration.
+// TestThePagesExamplesLoad: each YAML example of the documentation is a configuration, or a part of one, that nothing is
+// wrong with and nothing worth a look. Those of Prometheus' own configuration are left to Prometheus.
 func TestThePagesExamplesLoad(t *testing.T) {
-	page, err := os.ReadFile("../../docs/configuration.md")
+	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
-	if len(blocks) < 5 {
-		t.Fatalf("only %d examples found", len(blocks))
-	}
-	for _, b := range blocks {
-		if c, wrong := load(t, string(b[1])); wrong != "" {
-			t.Errorf("%s\n%s", wrong, b[1])
-		} else if len(c.Warnings) > 0 {
-			t.Errorf("%q\n%s", c.Warnings, b[1])
+	fence, named := regexp.MustCompile("(?s)```yaml\n(.*?)```"), regexp.MustCompile(`secrets/[a-z.]+`)
+	loaded := map[string]int{}
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, block := range fence.FindAllSubmatch(text, -1) {
+			example := string(block[1])
+			if strings.HasPrefix(example, "scrape_configs:") {
+				continue
+			}
+			files := map[string]string{}
+			for _, name := range named.FindAllString(example, -1) {
+				files[name] = "an-example"
+			}
+			if !strings.Contains(example, "\ndevices:") && !strings.HasPrefix(example, "devices:") {
+				files["devices.yaml"] = "devices: [{name: a, kind: host}]\n"
+			}
+			files["example.yaml"] = example
+			c, err := LoadWith(write(t, files), Options{Getenv: getenv})
+			if err != nil {
+				t.Errorf("%s: %v\n%s", page, err, example)
+			} else if len(c.Warnings) > 0 {
+				t.Errorf("%s: %q\n%s", page, c.Warnings, example)
+			}
+			loaded[filepath.Base(page)]++
+		}
+	}
+	if loaded["configuration.md"] < 5 || loaded["traps.md"] < 1 || loaded["influxdb.md"] < 2 {
+		t.Errorf("few examples were found: %v", loaded)
 	}
 }

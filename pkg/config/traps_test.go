@@ -2,8 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"os"
-	"regexp"
 	"testing"
 )
 
@@ -48,23 +46,6 @@ func TestMistakesInTraps(t *testing.T) {
 		_, got := load(t, devs+c.text)
 		if got != c.want {
 			t.Errorf("%q\nsaid %s\nwant %s", c.text, got, c.want)
-		}
-	}
-}
-
-// TestTheTrapsPagesExampleLoads: the YAML example of docs/traps.md is a configuration.
-func TestTheTrapsPagesExampleLoads(t *testing.T) {
-	page, err := os.ReadFile("../../docs/traps.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
-	if len(blocks) == 0 {
-		t.Fatal("there is no example")
-	}
-	for _, b := range blocks {
-		if c := good(t, string(b[1])); len(c.Traps.Listen) == 0 || len(c.Warnings) > 0 {
-			t.Errorf("%+v %q", c.Traps, c.Warnings)
 		}
 	}
 }
