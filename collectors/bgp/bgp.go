@@ -43,6 +43,9 @@ type Options struct {
 	Main func(router string) component.ID
 	// Out receives snapshots, one after the other. A slow Out holds up what is heard.
 	Out func(*snapshot.Snapshot)
+	// Keep is given what must not be forgotten when the program ends, for Restore: each piece when it changed, an empty one
+	// when it is no longer needed, soon after, and once more while the hub stops. It must not wait. nil: nothing is kept.
+	Keep func(paths.Memory)
 	// Interval is how often every router's snapshot is handed out though nothing changed. 0: 15 s.
 	Interval time.Duration
 	Log      *slog.Logger     // nil: silent
@@ -60,6 +63,7 @@ type Hub struct {
 	mu      sync.Mutex
 	o       Options
 	table   *paths.Table
+	gone    []paths.Memory   // pieces to forget
 	changed map[string]bool  // devices whose snapshots are to be handed out soon
 	edges   map[string]*edge // by device
 	station *station
@@ -171,6 +175,19 @@ func (h *Hub) layEdges() {
 	}
 }
 
+// Restore takes in what an earlier hub gave to Keep. Call it before Start.
+func (h *Hub) Restore(pieces []paths.Memory) {
+	var still []paths.Memory
+	for _, m := range pieces {
+		if len(m.Sessions) > 0 && h.edges[m.Sessions[0].Router] == nil && (h.o.Station == nil || !h.o.Station.Strangers) {
+			h.gone = append(h.gone, paths.Memory{ID: m.ID}) // its router is no longer configured
+			continue
+		}
+		still = append(still, m)
+	}
+	h.table.Restore(still)
+}
+
 // Start opens the listeners and begins to hear.
 func (h *Hub) Start(ctx context.Context) (err error) {
 	ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -219,6 +236,7 @@ func (h *Hub) Stop(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
+		h.keep()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -234,7 +252,7 @@ func (h *Hub) Reconfigure(ctx context.Context, o Options) error {
 	}
 	h.mu.Lock()
 	was := h.o
-	o.Out = was.Out
+	o.Out, o.Keep = was.Out, was.Keep
 	h.o = o
 	h.table.Reconfigure(o.Paths)
 	h.layEdges()
@@ -271,14 +289,18 @@ func (h *Hub) Accepts(o Options) error {
 	return nil
 }
 
-// look is how long changes are gathered before snapshots are made of them.
-const look = 50 * time.Millisecond
+const (
+	// look is how long changes are gathered before snapshots are made of them.
+	look = 50 * time.Millisecond
+	// keepEvery is how long what is to be kept may wait.
+	keepEvery = 5 * time.Second
+)
 
 // run hands out snapshots: of what changed, soon; of everything, once an interval.
 func (h *Hub) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var last time.Time
+	var last, kept time.Time
 	for {
 		all := false
 		select {
@@ -296,6 +318,10 @@ func (h *Hub) run(ctx context.Context) {
 			h.gather()
 			h.mu.Unlock()
 			all = time.Since(last) >= h.o.Interval
+			if time.Since(kept) >= keepEvery {
+				kept = time.Now()
+				h.keep()
+			}
 		}
 		if all {
 			last = time.Now()
@@ -309,6 +335,22 @@ func (h *Hub) run(ctx context.Context) {
 			}
 			h.o.Out(sn)
 		}
+	}
+}
+
+// keep hands on what must not be forgotten and changed.
+func (h *Hub) keep() {
+	h.mu.Lock()
+	give := h.o.Keep
+	if give == nil {
+		h.mu.Unlock()
+		return
+	}
+	pieces := append(h.gone, h.table.Remember(h.now())...)
+	h.gone = nil
+	h.mu.Unlock()
+	for _, m := range pieces {
+		give(m)
 	}
 }
 

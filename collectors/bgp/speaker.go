@@ -256,14 +256,20 @@ func (s *speaker) info(n Neighbour) paths.Info {
 // refresh says anew why a session is down that did not come up.
 func (s *speaker) refresh(p *peering) {
 	s.mu.Lock()
-	up := p.established
+	up, said := p.established, p.why.Text != ""
 	s.mu.Unlock()
 	if up {
 		return
 	}
 	why, hint := s.whyDown(p)
 	if p.n.Upstream { // that it is down is what there is to know of it
-		s.hub.feed(func(t *paths.Table, now time.Time) { t.Down(s.key(p.n), paths.Reason{Text: why}, now) })
+		s.hub.feed(func(t *paths.Table, now time.Time) {
+			if said {
+				t.Down(s.key(p.n), paths.Reason{Text: why}, now)
+			} else {
+				t.Late(s.key(p.n), paths.Reason{Text: why}, now)
+			}
+		})
 		s.hub.mark(p.n.Device)
 		return
 	}
@@ -379,7 +385,7 @@ func (s *speaker) reconfigure(ctx context.Context, o SpeakerOptions) error {
 	}
 	s.mu.Unlock()
 	for _, p := range added {
-		s.hub.feed(func(t *paths.Table, now time.Time) { t.Configured(s.key(p.n), s.info(p.n), false, now) })
+		s.hub.feed(func(t *paths.Table, now time.Time) { t.Expected(s.key(p.n), s.info(p.n), now) })
 		if p.n.Upstream {
 			s.hub.up(p.n.Device)
 		}

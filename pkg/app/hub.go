@@ -32,7 +32,7 @@ func (a *App) newHub(c *config.Config) (*edge.Hub, error) {
 
 func (a *App) hubOptions(c *config.Config) edge.Options {
 	o := *c.BGP
-	o.Out, o.Log, o.Now = a.judge.hand, a.log, a.now
+	o.Out, o.Keep, o.Log, o.Now = a.judge.hand, a.keeper.putPaths, a.log, a.now
 	mains := map[string]component.ID{}
 	for _, d := range c.Devices {
 		if slices.ContainsFunc(d.Targets, polled) { // that collector knows what the device is
@@ -43,11 +43,13 @@ func (a *App) hubOptions(c *config.Config) edge.Options {
 	return o
 }
 
-// openHub begins to hear.
+// openHub gives the hub what was known before the start, and begins to hear.
 func (a *App) openHub(ctx context.Context) error {
 	if a.hub == nil {
 		return nil
 	}
+	a.hub.Restore(a.judge.remembered)
+	a.judge.remembered = nil
 	if err := a.hub.Start(ctx); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/incident"
 	"github.com/sparewatch/sparewatch/pkg/ledger"
 	"github.com/sparewatch/sparewatch/pkg/notify/outbox"
+	"github.com/sparewatch/sparewatch/pkg/paths"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 	"github.com/sparewatch/sparewatch/pkg/state"
 )
@@ -39,6 +40,8 @@ type judge struct {
 	last    map[target]*snapshot.Snapshot // the last answer of each target
 	reached map[target]bool               // whether the last poll was answered; for the log
 	report  *engine.Report
+
+	remembered []paths.Memory // of sessions and ways, from before the start; until the hub has it
 
 	ledger  ledger.Log
 	writer  *ledger.Writer
@@ -102,6 +105,9 @@ func newStore(c *config.Config) *state.Store {
 func (j *judge) restore(ctx context.Context, b *bus.Bus) error {
 	seen := map[string]state.Seen{}
 	err := b.Seen().All(ctx, func(device string, value []byte) error {
+		if strings.HasPrefix(device, pathsKey) {
+			return j.rememberPaths(device, value)
+		}
 		var s state.Seen
 		if err := json.Unmarshal(value, &s); err != nil {
 			return fmt.Errorf("what was remembered of %s: %w", device, err)
@@ -126,6 +132,16 @@ func (j *judge) restore(ctx context.Context, b *bus.Bus) error {
 		return err
 	}
 	return j.restoreLedger(ctx, b.Ledger())
+}
+
+// rememberPaths takes in a piece of what was known of sessions and ways.
+func (j *judge) rememberPaths(key string, value []byte) error {
+	var m paths.Memory
+	if err := json.Unmarshal(value, &m); err != nil {
+		return fmt.Errorf("what was remembered of %s: %w", key, err)
+	}
+	j.remembered = append(j.remembered, m)
+	return nil
 }
 
 func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bus"
+	"github.com/sparewatch/sparewatch/pkg/paths"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 	"github.com/sparewatch/sparewatch/pkg/state"
 )
@@ -21,12 +22,13 @@ type keeper struct {
 
 	mu    sync.Mutex
 	seens map[string]state.Seen         // by device
+	paths map[string]paths.Memory       // by piece
 	lasts map[target]*snapshot.Snapshot // by target
 	wake  chan struct{}
 }
 
 func newKeeper(log *slog.Logger) *keeper {
-	return &keeper{log: log, seens: map[string]state.Seen{}, lasts: map[target]*snapshot.Snapshot{}, wake: make(chan struct{}, 1)}
+	return &keeper{log: log, seens: map[string]state.Seen{}, paths: map[string]paths.Memory{}, lasts: map[target]*snapshot.Snapshot{}, wake: make(chan struct{}, 1)}
 }
 
 func (k *keeper) putSeen(device string, s state.Seen) {
@@ -35,6 +37,17 @@ func (k *keeper) putSeen(device string, s state.Seen) {
 	k.mu.Unlock()
 	k.poke()
 }
+
+// putPaths keeps a piece of what is known of sessions and ways, beside the devices.
+func (k *keeper) putPaths(m paths.Memory) {
+	k.mu.Lock()
+	k.paths[m.ID] = m
+	k.mu.Unlock()
+	k.poke()
+}
+
+// pathsKey marks the keys of the bucket that are no devices': their names hold no slash.
+const pathsKey = "paths/"
 
 func (k *keeper) putLast(sn *snapshot.Snapshot) {
 	k.mu.Lock()
@@ -82,10 +95,10 @@ func (k *keeper) run(ctx context.Context) error {
 // write writes all that waits. What cannot be written waits on, unless something newer has come.
 func (k *keeper) write(ctx context.Context) error {
 	k.mu.Lock()
-	seens, lasts := k.seens, k.lasts
-	k.seens, k.lasts = map[string]state.Seen{}, map[target]*snapshot.Snapshot{}
+	seens, pieces, lasts := k.seens, k.paths, k.lasts
+	k.seens, k.paths, k.lasts = map[string]state.Seen{}, map[string]paths.Memory{}, map[target]*snapshot.Snapshot{}
 	k.mu.Unlock()
-	var failed error
+	failed := k.writePaths(ctx, pieces)
 	for device, s := range seens {
 		if err := put(ctx, k.seen, device, s); err != nil {
 			failed = err
@@ -100,6 +113,31 @@ func (k *keeper) write(ctx context.Context) error {
 		// Disposable: what does not fit, or fails, is not tried again.
 		if err := put(ctx, k.last, key.device+" "+key.url, facts(sn)); err != nil && !errors.Is(err, bus.ErrTooBig) {
 			failed = err
+		}
+	}
+	return failed
+}
+
+// writePaths writes pieces of what is known of sessions and ways, and deletes the empty ones.
+func (k *keeper) writePaths(ctx context.Context, pieces map[string]paths.Memory) (failed error) {
+	for id, m := range pieces {
+		var err error
+		if m.Empty() {
+			err = k.seen.Delete(ctx, pathsKey+id)
+		} else {
+			err = put(ctx, k.seen, pathsKey+id, m)
+		}
+		if errors.Is(err, bus.ErrTooBig) {
+			k.log.Warn("what is known of sessions or ways is too much to be kept over a restart", "piece", id)
+			continue
+		}
+		if err != nil {
+			failed = err
+			k.mu.Lock()
+			if _, newer := k.paths[id]; !newer {
+				k.paths[id] = m
+			}
+			k.mu.Unlock()
 		}
 	}
 	return failed

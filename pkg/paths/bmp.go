@@ -12,6 +12,7 @@ import (
 // TakeBMP takes in one message of a router's BMP stream. When the stream ends its reader calls Silence.
 func (t *Table) TakeBMP(router string, m *bmp.Message, at time.Time) {
 	r := t.speaks(router, at)
+	r.lists = true
 	for _, p := range m.Problems {
 		t.Note("BMP: " + p)
 	}

@@ -29,6 +29,11 @@ type Table struct {
 	events   []Event
 	dirty    map[string]int // index in events, by set
 	memory   map[string]*remembered
+	// What was handed out to be kept: routers of which that must be done again, how many pieces each has, and the ways of
+	// each destination as they were written.
+	unkept map[string]bool
+	pieces map[string]int
+	kept   map[string]string
 }
 
 // router is what is known of one router.
@@ -36,7 +41,9 @@ type router struct {
 	name, sysName, sysDescr string
 	silent                  bool
 	// old: it was silent and has not spoken since; what it said before is dropped when it does.
-	old bool
+	old   bool
+	since time.Time // it speaks
+	lists bool      // it says which sessions are established, so that the others are not
 }
 
 // session is one session with its RIBs.
@@ -44,6 +51,7 @@ type session struct {
 	key      Key
 	info     Info
 	state    State
+	before   State // what it was before nobody told of it
 	views    uint8 // RIBs whose Up came (BMP sends one for each)
 	reason   Reason
 	since    time.Time // of the state
@@ -58,6 +66,9 @@ type session struct {
 	silentAt time.Time // since when it is established and empty, having had prefixes before
 	told     bool      // the silence was told
 	filled   bool      // it had prefixes since it is up
+	expected time.Time // since when its neighbour, who never did, should establish it
+	absent   bool      // it is down because its router does not list it
+	unkept   bool      // what is to be remembered of it changed
 }
 
 // rib is one RIB of a session.
@@ -99,6 +110,7 @@ func New(o Options) *Table {
 	t := &Table{
 		routers: map[string]*router{}, sessions: map[Key]*session{}, attrs: newStore(), seed: rand.Uint64(),
 		counted: map[string]uint64{}, dirty: map[string]int{}, memory: map[string]*remembered{},
+		unkept: map[string]bool{}, pieces: map[string]int{}, kept: map[string]string{},
 	}
 	t.configure(o)
 	return t
@@ -164,10 +176,11 @@ func (t *Table) Note(what string) uint64 {
 func (t *Table) speaks(name string, at time.Time) *router {
 	r := t.routers[name]
 	if r == nil {
-		r = &router{name: name}
+		r = &router{name: name, since: at}
 		t.routers[name] = r
 	}
 	if r.old {
+		r.since = at
 		for _, s := range t.ofRouter(name) {
 			t.empty(s)
 			s.views, s.saw = 0, 0
@@ -242,7 +255,7 @@ func (t *Table) up(s *session, i Info, at time.Time) {
 	t.learnOwn(s)
 	was := s.state
 	s.state, s.reason, s.upAt, s.silentAt, s.told = Up, Reason{}, at, time.Time{}, false
-	s.filled = false
+	s.filled, s.absent, s.unkept = false, false, true
 	s.views, s.saw = 0, 0
 	if was != Up {
 		s.since = at
@@ -254,6 +267,7 @@ func (t *Table) up(s *session, i Info, at time.Time) {
 const flapsKept = 64
 
 func (t *Table) flap(s *session, at time.Time) {
+	s.unkept = true
 	s.flapped++
 	s.flaps = append(s.flaps, at)
 	if len(s.flaps) > flapsKept {
@@ -276,12 +290,12 @@ func (t *Table) down(s *session, r Reason, at time.Time) {
 		t.flap(s, at)
 	}
 	was := s.state
-	s.state, s.reason, s.views, s.saw, s.silentAt = Down, r, 0, 0, time.Time{}
+	s.state, s.reason, s.views, s.saw, s.silentAt, s.absent = Down, r, 0, 0, time.Time{}, false
 	if r.Admin {
 		s.state = AdminDown
 	}
 	if was != s.state {
-		s.since = at
+		s.since, s.unkept = at, true
 		what := "down"
 		if r.Text != "" {
 			what = "down: " + r.Text
@@ -354,6 +368,52 @@ func (t *Table) Configured(k Key, i Info, admin bool, at time.Time) {
 		s.state, s.since, s.reason = Down, at, Reason{Text: "never established"}
 		t.changed(s, "configured", at)
 	}
+}
+
+// Expected notes a session of our own that its neighbour has to establish: nothing is known of it until the time for
+// that is over. One that only tells of paths is unknown for as long as it tells nothing.
+func (t *Table) Expected(k Key, i Info, at time.Time) {
+	t.speaks(k.Router, at)
+	s := t.session(k)
+	if s == nil {
+		return
+	}
+	s.info.merge(i)
+	t.learnOwn(s)
+	if s.state == Unheard && s.expected.IsZero() {
+		s.expected = at
+	}
+}
+
+// Late says why an expected session is not established so far. It is down once the time for that is over.
+func (t *Table) Late(k Key, r Reason, at time.Time) {
+	s := t.session(k)
+	switch {
+	case s == nil:
+	case s.state == Unheard && at.Before(s.expected.Add(t.opt.Sync)):
+		s.reason = r
+	default:
+		t.down(s, r, at)
+	}
+}
+
+// unexpected finds the sessions that were to be established by now, and says when to look again.
+func (t *Table) unexpected(now time.Time) (next time.Time) {
+	for _, s := range t.sessions {
+		if s.state != Unheard || s.expected.IsZero() || s.info.Relay {
+			continue
+		}
+		if until := s.expected.Add(t.opt.Sync); now.Before(until) {
+			next = earliest(next, until)
+			continue
+		}
+		why := "never established"
+		if s.before != Unheard {
+			why = "not established since the start"
+		}
+		t.down(s, Reason{Text: cmp.Or(s.reason.Text, why)}, now)
+	}
+	return next
 }
 
 // Update takes in an UPDATE of one of the session's RIBs. It keeps nothing of u.
@@ -568,7 +628,7 @@ func (t *Table) Silence(name string, at time.Time) {
 	r.silent, r.old = true, true
 	for _, s := range t.ofRouter(name) {
 		if s.state != Unheard {
-			s.state, s.since = Unheard, at
+			s.before, s.state, s.since = s.state, Unheard, at
 			t.changed(s, "nobody tells of it", at)
 		}
 	}
@@ -581,6 +641,7 @@ func (t *Table) Forget(name string) {
 		delete(t.sessions, s.key)
 	}
 	delete(t.routers, name)
+	t.unkept[name] = true
 	for _, m := range t.memory {
 		maps.DeleteFunc(m.ways, func(_ wayKey, w *wayMemory) bool { return w.router == name })
 	}
@@ -595,19 +656,20 @@ func (t *Table) Tick(now time.Time) time.Time {
 			continue
 		}
 		settled := s.upAt.Add(t.opt.Sync)
-		s.counts.Sample(s.prefixes(), now, !now.Before(settled))
+		s.unkept = s.counts.Sample(s.prefixes(), now, !now.Before(settled)) || s.unkept
 		if t.heed(s, now); s.silentAt.IsZero() == s.told || now.Before(settled) {
 			next = earliest(next, settled)
 		}
 		next = earliest(next, s.counts.Next())
 	}
-	return next
+	t.missed(now)
+	return earliest(next, t.unexpected(now))
 }
 
 // heed notes when an established session has no prefixes any more, or has them again.
 func (t *Table) heed(s *session, now time.Time) {
 	if n := s.prefixes(); n > 0 {
-		s.counts.Learn(n)
+		s.unkept = s.counts.Learn(n) || s.unkept
 		if s.told {
 			t.changed(s, "has prefixes again", now)
 		}

@@ -23,17 +23,34 @@ func (u *Usual) Count() int { return u.median }
 // Next is when a sample is wanted.
 func (u *Usual) Next() time.Time { return u.next }
 
-// Learn notes the most that was seen while there are no samples yet.
-func (u *Usual) Learn(n int) {
-	if u.n == 0 {
-		u.median = max(u.median, n)
+// Known is what there is to remember: the median, the median distance from it, and of how many samples they are.
+func (u *Usual) Known() (median, spread, samples int) { return u.median, u.spread, u.n }
+
+// UsualOf is what was Known, so far as the median and the spread tell.
+func UsualOf(median, spread, samples int) Usual {
+	u := Usual{median: median, spread: spread}
+	u.n = min(max(samples, 0), len(u.samples))
+	u.at = u.n
+	for i := range u.n {
+		u.samples[i] = max(1, median+(i%3-1)*spread) // a third of them each below, at, and above
 	}
+	return u
 }
 
-// Sample takes in the count now. Counts of none teach nothing, and neither do those of a session that is still filling.
-func (u *Usual) Sample(n int, now time.Time, settled bool) {
+// Learn notes the most that was seen while there are no samples yet, and reports whether that is news.
+func (u *Usual) Learn(n int) (news bool) {
+	if u.n > 0 || n <= u.median {
+		return false
+	}
+	u.median = n
+	return true
+}
+
+// Sample takes in the count now, and reports whether it did. Counts of none teach nothing, and neither do those of a
+// session that is still filling.
+func (u *Usual) Sample(n int, now time.Time, settled bool) (taken bool) {
 	if n == 0 || !settled || now.Before(u.next) {
-		return
+		return false
 	}
 	u.next = now.Add(sampleEvery)
 	u.samples[u.at%len(u.samples)] = n
@@ -46,6 +63,7 @@ func (u *Usual) Sample(n int, now time.Time, settled bool) {
 	}
 	slices.Sort(sorted)
 	u.spread = sorted[u.n/2]
+	return true
 }
 
 // Low reports whether a count is far below what is usual: by half, or by a fifth and far outside what it varies by.
