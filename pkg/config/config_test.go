@@ -384,6 +384,17 @@ topology:
 	}
 }
 
+// TestRoutingKey: a key that cannot be one is told of before the first incident is.
+func TestRoutingKey(t *testing.T) {
+	const site = "devices: [snmp://10.0.0.1]\nnotify: [{name: p, kind: pagerduty, routing_key: %s}]\n"
+	if w := good(t, fmt.Sprintf(site, "abc")).Warnings; len(w) != 1 || !strings.Contains(w[0], "c.yaml:2: the routing_key of p has 3 characters, those of PagerDuty have 32; copy it from the integration") {
+		t.Errorf("%q", w)
+	}
+	if w := good(t, fmt.Sprintf(site, strings.Repeat("a", 32))).Warnings; len(w) != 0 {
+		t.Errorf("%q", w)
+	}
+}
+
 func TestReadableSecrets(t *testing.T) {
 	dir := write(t, map[string]string{"pw": "x", "c.yaml": `
 credentials:

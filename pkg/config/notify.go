@@ -25,6 +25,9 @@ func (l *loader) takeOutlet(n node) {
 	switch o.Kind {
 	case PagerDuty:
 		o.Key = l.wanted(s, "routing_key", "write routing_key_file: FILE; it is the integration key of the PagerDuty service (Events API v2)")
+		if n := len(o.Key.Reveal()); n > 0 && n != routingKey {
+			l.warn(s.at(), "copy it from the integration (Events API v2) in PagerDuty", "the routing_key of %s has %d characters, those of PagerDuty have %d", o.Name, n, routingKey)
+		}
 		l.unwanted(s, "secret", "PagerDuty has none")
 		if s.has("tls") {
 			l.wrong(s.where("tls"), "take it out", "tls is for webhooks; PagerDuty's certificate is verified by the system's authorities")
@@ -82,3 +85,6 @@ func (l *loader) outletURL(s *section) secret.Text {
 	}
 	return text
 }
+
+// routingKey is the length of an integration key of the Events API v2.
+const routingKey = 32

@@ -167,7 +167,7 @@ func (e *Engine) targetFindings(d *device) []stand {
 					Summary:  fmt.Sprintf("%s shows another certificate than the pinned one", d.name),
 					Causes:   []finding.Cause{{ID: main, Why: err.Error}},
 					Evidence: []string{t.URL + ": " + err.Error},
-					Remedy:   "Find out why it changed (a firmware update, a new card, or somebody in between). " + err.Hint,
+					Remedy:   "Find out why it changed (a firmware update, a new card, or somebody in between); " + err.Hint,
 				}})
 			}
 		}
@@ -181,9 +181,13 @@ func (e *Engine) targetFindings(d *device) []stand {
 		if len(quiet) < len(d.view.Targets) {
 			what = "does not answer on all its addresses"
 		}
+		known := "what was last known of it stands"
+		if !slices.ContainsFunc(d.view.Targets, func(t state.Target) bool { return !t.LastGood.IsZero() }) {
+			known = "it has not answered since the start"
+		}
 		n, ok := e.graph.Node(main)
 		found = append(found, stand{lost: n, hangs: ok, f: finding.Finding{Key: finding.KeyOf(finding.TargetSilent, main), Rule: finding.TargetSilent, Subject: main,
-			Summary:  fmt.Sprintf("%s %s; what was last known of it stands", d.name, what),
+			Summary:  fmt.Sprintf("%s %s; %s", d.name, what, known),
 			Causes:   []finding.Cause{{ID: main, Why: what}},
 			Evidence: quiet,
 			Remedy:   fmt.Sprintf("See whether %s can be reached, and whether its management controller is up; `sparewatch inspect URL` says what fails.", d.name),

@@ -79,14 +79,20 @@ func summary(s *api.Status) string {
 	if silent > 0 {
 		words = append(words, Count(silent, "target")+" silent")
 	}
-	mistakes := 0
+	mistakes, standing := 0, 0
 	for i := range s.Findings {
+		if f := &s.Findings[i]; f.Severity > finding.Info && f.Under == "" && f.Rule != finding.BlindSpot {
+			standing++
+		}
 		if s.Findings[i].Rule == finding.ModelMistake {
 			mistakes++
 		}
 	}
 	if mistakes > 0 {
 		words = append(words, Count(mistakes, "mistake")+" in the model")
+	}
+	if len(words) == 0 && standing > 0 {
+		return "nothing is failing; " + Count(standing, "standing finding") + " below"
 	}
 	if len(words) == 0 {
 		return "nothing is known to be wrong"
@@ -156,22 +162,27 @@ func (p *Printer) standing(s *api.Status) {
 		}
 	}
 	var rows [][]cell
-	blind := 0
+	blind, remarks := 0, 0
 	for i := range s.Findings {
 		f := &s.Findings[i]
 		switch {
 		case told[f.Key] || f.Under != "":
 		case f.Rule == finding.BlindSpot && !p.o.All:
 			blind++
+		case f.Severity == finding.Info && !p.o.All:
+			remarks++
 		default:
 			rows = append(rows, []cell{{f.Severity.String(), severityTone(f.Severity)}, {clean(f.Summary), normal}})
 		}
 	}
-	if len(rows)+blind == 0 {
+	if len(rows)+blind+remarks == 0 {
 		return
 	}
 	p.Heading("Standing findings")
 	p.rows(rows)
+	if remarks > 0 {
+		p.Line("  %s (--all)", Count(remarks, "remark"))
+	}
 	if blind > 0 {
 		p.Line("  %s that the model leans on and nobody observes (--all)", Count(blind, "thing"))
 	}
@@ -201,7 +212,7 @@ func (p *Printer) otherGroups(all []*engine.Group) {
 }
 
 func (p *Printer) targets(s *api.Status) {
-	var rows [][]cell
+	var rows, hints [][]cell
 	for i := range s.Targets {
 		t := &s.Targets[i]
 		c := cell{"✓ answers", good}
@@ -222,8 +233,8 @@ func (p *Printer) targets(s *api.Status) {
 		}
 		if len(t.Errors) > 0 {
 			why = clean(t.Errors[0].Error)
-			if t.Errors[0].Hint != "" {
-				why += " (" + clean(t.Errors[0].Hint) + ")"
+			if h := t.Errors[0].Hint; h != "" {
+				hints = append(hints, []cell{{t.Device, strong}, {clean(h), dim}})
 			}
 		}
 		rows = append(rows, []cell{c, {t.Device, strong}, {clean(t.URL), normal}, {when, dim}, {why, normal}})
@@ -234,6 +245,10 @@ func (p *Printer) targets(s *api.Status) {
 	}
 	p.Heading("Targets")
 	p.rows(rows)
+	if len(hints) > 0 {
+		p.Heading("What to look at")
+		p.rows(hints)
+	}
 }
 
 // Exit is the exit code of status: BadNews while something pages, or a service or group has lost a spare.

@@ -146,3 +146,29 @@ func TestExit(t *testing.T) {
 		t.Error("nothing is bad news")
 	}
 }
+
+// TestStatusOfAQuietSite: findings that stand are not called well, remarks are counted, and what to look at stands on lines
+// of its own.
+func TestStatusOfAQuietSite(t *testing.T) {
+	at := time.Date(2026, 11, 22, 3, 15, 9, 0, time.UTC)
+	s := &api.Status{Site: "ams1", Now: at, Report: engine.Report{Settled: true}}
+	s.Findings = []finding.Finding{
+		{Key: "a", Severity: finding.Warning, Summary: "both cords hang on one PDU"},
+		{Key: "b", Severity: finding.Info, Summary: "drives behind one controller"},
+		{Key: "c", Severity: finding.Warning, Rule: finding.BlindSpot, Summary: "nobody observes it"},
+	}
+	s.Targets = []api.Target{{Device: "srv-1", URL: "redfish://10.0.0.1", LastTry: &at, Silent: true, Errors: []snapshot.Error{{Error: "refused", Hint: "check the port"}}}}
+	var out bytes.Buffer
+	New(&out, Options{}).Status(s)
+	for _, want := range []string{"both cords hang on one PDU", "1 remark (--all)", "What to look at\n  srv-1  check the port\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+	s.Targets = nil
+	out.Reset()
+	New(&out, Options{}).Status(s)
+	if want := "ams1: nothing is failing; 1 standing finding below\n"; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("%s\nwant %s", out.String(), want)
+	}
+}
