@@ -27,11 +27,35 @@ func TestMadeDevices(t *testing.T) {
 		"optics-junos.snmprec":  {"port/xe-0/0/1 impaired+predicted jnxDomCurrentWarnings: rxLaserPowerLowWarning (@)", "port/xe-0/0/3 impaired+predicted jnxDomCurrentAlarms: rxLaserPowerLowAlarm ()"},
 		"optics-cisco.snmprec":  {"port/Ethernet1/26 impaired+predicted Ethernet1/26 Lane 1 Transceiver Receive Power Sensor reads -11000, below its threshold -10700", "port/TenGigabitEthernet0/0/10 impaired+predicted subslot 0/0 transceiver 10 Rx Power Sensor reads 600, above its threshold 499"},
 		"optics-arista.snmprec": {"port/Ethernet2 impaired+predicted DOM RX Power Sensor for Ethernet2 reads 900, below its threshold 1000"},
+		"pair-vpc.snmprec": {
+			"switch/vpc-10-peer impaired cVpcPeerKeepAliveStatus is peerUnreachable(3)", "switch/vpc-20-peer failed cVpcRoleStatus is noneEstablished(5); the peer link port-channel502 has ifOperStatus 2",
+			"switch/vpc-30-peer failed cVpcDualActiveDetectionStatus is dualActive(1)", "port/vpc-1 ok", "port/vpc-2 impaired cVpcStatusHostLinkConsistencyDetail is VLANs differ",
+			"port/vpc-3 failed cVpcStatusHostLinkStatus is downStar(2)", "switch-vpc-20 needs 1 of switch/1 switch/vpc-20-peer carries",
+		},
+		"pair-vsx.snmprec": {"switch/vsx-peer failed arubaWiredVsxIslOperState is outSync(2)", "port/isl failed arubaWiredVsxIslOperState is outSync(2)", "switch-vsx needs 1 of switch/1 switch/vsx-peer carries"},
+		"pair-vlt.snmprec": {
+			"switch/vlt-1-peer failed dellNetVLTPeerStatus is linkDown(3)", "port/vlt-icl-1 failed dellNetVLTIclStatus is down(2)", "switch/vlt-2-peer impaired dellNetVLTHBeatStatus is linkDown(2)",
+			"switch-vlt-1 needs 1 of switch/1 switch/vlt-1-peer carries", "switch-vlt-2 needs 1 of switch/1 switch/vlt-2-peer carries",
+		},
+		"stack-vsf.snmprec": {
+			"port/vsf-1/2 ok", "port/vsf-2/2 absent vsfLinkOperStatus is down", "port/vsf-3/2 unknown vsfLinkOperStatus is fault", "port-vsf-2 needs 1 of port/vsf-2/1 port/vsf-2/2 carries",
+		},
+		"stack-irf.snmprec": {
+			"port/irf-1/1 ok", "port/irf-1/2 absent hh3cStackPortStatus is down(2)", "port/irf-2/1 failed hh3cStackPortStatus is silent(3)", "port/irf-2/2 absent disabled",
+			"port-irf-1 needs 1 of port/irf-1/1 port/irf-1/2 carries", "port/ipp-1 failed hh3cDrniPortPortStatus is down(2)", "switch/drni-peer failed hh3cDrniRolePeerEffectiveRole is none(0)",
+			"switch-drni needs 1 of switch/1 switch/drni-peer carries",
+		},
+		"stack-icx.snmprec": {"port/stack-1/2 ok", "port/stack-2/2 absent snStackingOperUnitStackPort2State is down(3)", "switch/3 absent snStackingOperUnitState is reserved(3)", "port-stack-2 needs 1 of port/stack-2/1 port/stack-2/2 carries"},
+		"stack-vc.snmprec": {
+			"port/member0-vcp-255/0/48 ok", "port/member0-vcp-255/0/49 absent jnxVirtualChassisPortOperStatus is down(2)", "port/member1-vcp-1 absent stoppedByIntent",
+			"port-vcp-0 needs 1 of port/member0-vcp-255/0/48 port/member0-vcp-255/0/49 carries",
+		},
+		"stack-istack.snmprec": {"port/1.2 ok", "port/2.2 absent hwStackPortStatus is down(2)", "port-stack-2 needs 1 of port/2.1 port/2.2 carries"},
 		"first-hop.snmprec": {
 			"router/hsrp-3.10 ok", "router/hsrp-3.10-active ok", "router/hsrp-3.10-standby ok+standby cHsrpGrpStandbyRouter is 10.0.0.3",
 			"router/hsrp-3.11-standby failed noStandbyRouter", "router/hsrp-5.1 failed cHsrpGrpStandbyState is initial(1)",
 			"router/vrrp-10.2 ok+standby vrrpOperState is backup(2)", "router/vrrp-11.1 failed vrrpOperState is initialize(1)", "router/vrrp-10.1.1 ok",
-			"router-hsrp-3.11 needs 1 of router/hsrp-3.11-active router/hsrp-3.11-standby carries ",
+			"router-hsrp-3.11 needs 1 of router/hsrp-3.11-active router/hsrp-3.11-standby carries",
 		},
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -59,7 +83,7 @@ func TestMadeDevices(t *testing.T) {
 				for _, m := range c.Members {
 					members = append(members, strings.TrimPrefix(string(m), "d/"))
 				}
-				got = append(got, fmt.Sprintf("%s needs %d of %s carries %s", c.Group.Local(), c.Needed, strings.Join(members, " "), strings.TrimPrefix(string(c.Carries), "d/")))
+				got = append(got, strings.TrimSpace(fmt.Sprintf("%s needs %d of %s carries %s", c.Group.Local(), c.Needed, strings.Join(members, " "), strings.TrimPrefix(string(c.Carries), "d/"))))
 			}
 			if n := strings.Count(strings.Join(got, "\n"), "+predicted"); strings.HasPrefix(file, "optics") && n != len(want) {
 				t.Errorf("%d ports are said to fail, want %d:\n%s", n, len(want), strings.Join(got, "\n"))

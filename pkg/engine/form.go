@@ -686,6 +686,8 @@ func (f *former) carried(p *proto) []component.ID {
 		return []component.ID{p.box}
 	case f.site:
 		return nil
+	case p.kind.Domain() == component.Network: // a gateway, a pair of switches, stack ports: the device works without them
+		return nil
 	}
 	if f.view != nil && f.view.Made { // nobody's but that of the machines in it
 		return slices.Clone(f.view.Carries)
