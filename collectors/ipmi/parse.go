@@ -77,7 +77,14 @@ func relevant(x sensor) bool {
 	case typePresence:
 		return x.entity == entityPowerSupply || x.entity == entityFan
 	}
-	return x.event == eventRedundancy || x.entity == entityPowerSupply || consumption(x)
+	return x.event == eventRedundancy || x.entity == entityPowerSupply || consumption(x) || measuresSupply(x)
+}
+
+// supplyGauge is the name of a sensor that measures a supply, whatever entity its maker gave it: "PSU1_VIN", "PS2 Input Power".
+var supplyGauge = regexp.MustCompile(`(?i)^psu?[ _-]?0*[0-9]{1,2}[ _-]+(?:[vip](?:in|out)|in(?:put)?[ _-]|out(?:put)?[ _-])`)
+
+func measuresSupply(x sensor) bool {
+	return x.event == eventThreshold && supplyGauge.MatchString(x.name)
 }
 
 var consumptionName = regexp.MustCompile(`(?i)(pwr|power)[ _]*(consumption|monitor|meter)|total[ _]power|system[ _]power`)
@@ -158,7 +165,7 @@ func (b *builder) supplyNames(m machine) {
 
 // supplyLocal is the local id of the supply that a sensor speaks of; empty where it speaks of none.
 func (b *builder) supplyLocal(x sensor) string {
-	if n := supplyNumber.FindStringSubmatch(x.name); n != nil && (x.entity == entityPowerSupply || x.kind == typePowerSupply || b.numbered[n[1]]) {
+	if n := supplyNumber.FindStringSubmatch(x.name); n != nil && (x.entity == entityPowerSupply || x.kind == typePowerSupply || b.numbered[n[1]] || measuresSupply(x)) {
 		return n[1]
 	}
 	if x.entity != entityPowerSupply || x.logical {
@@ -403,7 +410,7 @@ func (p *part) analog(x sensor, r reading) {
 	}
 }
 
-var inputName = regexp.MustCompile(`(?i)\b(in|input|pin|ac)\b|in[ _]*(power|volt|curr)|power[ _]*in|vin\b|input`)
+var inputName = regexp.MustCompile(`(?i)\b(in|input|pin|ac)\b|in[ _]*(power|volt|curr)|power[ _]*in|[vip]in[0-9]?$|vin\b|input`)
 
 // readingName is the quantity that a supply's analog sensor measures; empty for what is of no use.
 func readingName(x sensor, unit string) string {
@@ -563,6 +570,7 @@ func (b *builder) batterySensor(x sensor, r reading) {
 // settle decides what silence means. A status without any state bit is not well: where another part of the same kind
 // reports its presence, this one is not there; where none does, nothing is known (a machine that is off, or was never read).
 func (b *builder) settle() {
+	b.unfed()
 	speaks := map[component.Kind]bool{}
 	for _, p := range b.parts {
 		speaks[p.Kind] = speaks[p.Kind] || p.status && p.present
@@ -607,8 +615,8 @@ func statesEmpty(silent []string) bool {
 func (b *builder) components() []component.Component {
 	out := make([]component.Component, 0, len(b.parts))
 	for _, p := range b.parts {
-		if p.Kind == component.PSU && !p.status && len(p.silent) == 0 && len(p.problems) == 0 && !p.present && !p.absent {
-			continue // only readings: not enough to call it a supply
+		if p.Kind == component.PSU && !p.status && len(p.silent) == 0 && len(p.problems) == 0 && !p.present && !p.absent && !p.fed() {
+			continue // only a temperature, or the like: not enough to call it a supply
 		}
 		sort.Slice(p.Readings, func(i, j int) bool { return p.Readings[i].Name < p.Readings[j].Name })
 		if p.Readings == nil {
@@ -783,4 +791,46 @@ func claimState(r reading) snapshot.ClaimState {
 		return snapshot.ClaimFull
 	}
 	return snapshot.ClaimNone
+}
+
+// Volts at the input of a supply: below the first there is none, from the second on it can run.
+const (
+	openInput = 60
+	liveInput = 80
+)
+
+// unfed finds the supplies of which nothing but measurements speak, and which have no voltage at their input while another has:
+// MegaRAC of AMI on boards that show a PSU1_VIN and no status of the supply.
+func (b *builder) unfed() {
+	live := false
+	for _, p := range b.parts {
+		v, known := p.volts()
+		live = live || known && v >= liveInput
+	}
+	for _, p := range b.parts {
+		if v, known := p.volts(); live && known && v < openInput && !p.status && !p.absent {
+			p.InputLost = true
+			p.problems = append(p.problems, fmt.Sprintf("%g V at its input, while another has voltage", v))
+		}
+	}
+}
+
+// volts is the voltage at a supply's input, where it is measured.
+func (p *part) volts() (float64, bool) {
+	for _, r := range p.Readings {
+		if p.Kind == component.PSU && r.Name == "input_voltage" && r.Value.Known() {
+			return float64(r.Value), true
+		}
+	}
+	return 0, false
+}
+
+// fed reports whether something measures what comes into the part or goes out of it.
+func (p *part) fed() bool {
+	for _, r := range p.Readings {
+		if strings.HasPrefix(r.Name, "input_") || strings.HasSuffix(r.Name, "_power") {
+			return true
+		}
+	}
+	return false
 }

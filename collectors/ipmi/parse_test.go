@@ -3,6 +3,8 @@ package ipmi
 import (
 	"testing"
 
+	"github.com/bougou/go-ipmi/pkg/types"
+
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
@@ -44,6 +46,44 @@ func TestSupplyStates(t *testing.T) {
 		}
 		if got := components[2]; got.ID != "m/psu/2" || got.Status != c.want {
 			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// gauge is a voltage or power sensor whose raw reading counts in units of 2.
+func gauge(number, entity byte, name string, unit types.SensorUnitType) sensor {
+	full := &types.SDRFull{SensorEventReadingType: types.EventReadingTypeThreshold, SensorUnit: types.SensorUnit{BaseUnit: unit}, ReadingFactors: types.ReadingFactors{M: 2}}
+	return sensor{number: number, owner: bmcAddress, entity: entity, instance: 1, name: name, kind: typeVoltage, event: eventThreshold, full: full}
+}
+
+// TestOnlyMeasured: supplies that a BMC only measures (AMI) are parts of which nobody says how they are; one without voltage at its
+// input, beside one that has, has lost it.
+func TestOnlyMeasured(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second byte // V/2 at the inputs
+		want          component.Status
+	}{
+		"both live":   {115, 114, component.Status{}},
+		"cord pulled": {115, 0, component.Status{Condition: component.OK, InputLost: true}},
+		"none live":   {0, 0, component.Status{}},
+	} {
+		m := machine{device: "m", chassis: &chassis{on: true}, sensors: []sensor{
+			gauge(1, 7, "PSU1_VIN", types.SensorUnitType_Volts), gauge(2, 7, "PSU2_VIN", types.SensorUnitType_Volts),
+			gauge(3, 7, "PSU2_PIN", types.SensorUnitType_Watts), gauge(4, 7, "P12V", types.SensorUnitType_Volts), gauge(5, 7, "PSU3 Temp", types.SensorUnitType_DegreesC),
+		}}
+		for _, raw := range []byte{c.first, c.second, 40, 6, 20} {
+			m.readings = append(m.readings, reading{valid: true, raw: raw})
+		}
+		components := parse(m).components
+		if len(components) != 3 {
+			t.Fatalf("%s: %d components", name, len(components))
+		}
+		got := components[2]
+		if got.ID != "m/psu/2" || got.Status != c.want || got.Why == "" || len(got.Readings) != 2 || got.Readings[0].Name != "input_power" || got.Readings[0].Value != 80 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if components[1].Status != (component.Status{}) {
+			t.Errorf("%s: the first is %+v", name, components[1].Status)
 		}
 	}
 }
