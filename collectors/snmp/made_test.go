@@ -57,6 +57,23 @@ func TestMadeDevices(t *testing.T) {
 			"router/vrrp-10.2 ok+standby vrrpOperState is backup(2)", "router/vrrp-11.1 failed vrrpOperState is initialize(1)", "router/vrrp-10.1.1 ok",
 			"router-hsrp-3.11 needs 1 of router/hsrp-3.11-active router/hsrp-3.11-standby carries",
 		},
+		"ciena.snmprec":   {"psu/1 ok", "psu/2 failed cienaCesChassisPowerSupplyState is faulted(2)", "fan/1.1 ok", "fan/1.2 failed cienaCesChassisFanStatus is rpm-warning(3)"},
+		"truenas.snmprec": {"volume/pool/boot-pool ok", "volume/pool/tank impaired zpoolHealth is degraded(1)", "volume/pool/old failed zpoolHealth is removed(5)", "volume/pool/text failed zpoolHealthText is SUSPENDED", "volume/pool/odd unknown zpoolHealth is 9"},
+		"nutanix.snmprec": {"enclosure/1 ok", "drive/1 ok", "drive/2 failed dstState is offline(2)"},
+		"himoinsa.snmprec": {
+			"inlet/mains ok mainsVL1NConm is no voltage(0)", "inlet/generator ok+standby genVL1NConm is no voltage(0)", "generator/1 ok+standby stopped",
+		},
+		"gude-ats.snmprec": {"ats/1 ok", "inlet/1 ok", "inlet/2 ok ats3020SecPowAvail is no power(0)", "inlet needs 1 of inlet/1 inlet/2 carries ats/1"},
+		"oceanstor.snmprec": {
+			"controller/0A ok", "controller/0B failed hwInfoControllerHealthStatus is fault(2); hwInfoControllerRunningStatus is offline(28)",
+			"psu/CTE0.PSU0 ok", "psu/CTE0.PSU1 ok hwInfoPowerHealthStatus is no input(11)", "psu/DAE000.PSU0 unknown hwInfoPowerHealthStatus is 0",
+			"drive/CTE0.1 impaired+predicted hwInfoDiskHealthStatus is pre-fail(3)", "drive/DAE000.1 impaired hwInfoDiskRunningStatus is reconstruction(16)",
+			"psu-CTE0 needs 0 of psu/CTE0.PSU0 psu/CTE0.PSU1 carries enclosure/box/CTE0", "volume/pool/pool-a impaired hwInfoStoragePoolHealthStatus is degraded(5)",
+		},
+		"ontap.snmprec": {
+			"controller/node/n-a ok", "controller/node/n-b impaired cannotTakeover; PSU2 on shelf 1", "controller/node/n-c failed nodeHealth is false(0); haSettings is thisNodeDead(5); haState is dead(1)",
+			"controller-n-c needs 1 of controller/node/n-c controller/node/n-d carries ", "battery/nvram/n-a ok", "volume/aggr/aggr1 ok",
+		},
 	} {
 		t.Run(file, func(t *testing.T) {
 			rec, err := recording.Load(filepath.Join("testdata", "made", file))
