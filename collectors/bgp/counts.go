@@ -21,6 +21,14 @@ type Counts struct {
 	Behind time.Duration
 }
 
+// Wrong are the counts of what was wrong, by what it was.
+func (c *Counts) Wrong() map[string]uint64 {
+	return map[string]uint64{
+		"refused": c.Refused, "replaced": c.Replaced, "version": c.Versions, "open": c.Opens, "closed": c.Closed, "garbage": c.Garbage,
+		"half": c.Halves, "stalled": c.Stalled, "malformed": c.Malformed, "attribute": c.Problems, "excess": c.Excesses,
+	}
+}
+
 func (c *Counts) add(n *Counts) {
 	c.Messages += n.Messages
 	c.Octets += n.Octets

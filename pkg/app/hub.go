@@ -12,6 +12,7 @@ import (
 	edge "github.com/sparewatch/sparewatch/collectors/bgp"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/export/prom"
 )
 
 // polled reports whether somebody has to ask the target: routers tell the hub by themselves.
@@ -41,6 +42,26 @@ func (a *App) hubOptions(c *config.Config) edge.Options {
 	}
 	o.Main = func(router string) component.ID { return mains[router] }
 	return o
+}
+
+// hubStats is how routers' BGP is heard; nil where it is not.
+func (a *App) hubStats() *prom.BGP {
+	if a.hub == nil {
+		return nil
+	}
+	size := a.hub.Size()
+	b := &prom.BGP{Sessions: size.Sessions, Paths: size.Paths, Bytes: size.Bytes}
+	add := func(over string, l edge.Load, ok bool) {
+		if ok {
+			b.Edges = append(b.Edges, prom.BGPEdge{Over: over, Configured: l.Configured, Connected: l.Connected, Connections: l.Counts.Connections,
+				Messages: l.Counts.Messages, Octets: l.Counts.Octets, Wrong: l.Counts.Wrong(), Behind: l.Counts.Behind})
+		}
+	}
+	station, ok := a.hub.Station()
+	add("bmp", station, ok)
+	speaker, ok := a.hub.Speaker()
+	add("bgp", speaker, ok)
+	return b
 }
 
 // openHub gives the hub what was known before the start, and begins to hear.

@@ -38,7 +38,7 @@ func (j *judge) show(now time.Time) {
 	p.daemon = prom.Daemon{
 		Version: j.app.o.Version, Polls: j.polls, PollsFailed: j.failed, LastFailed: j.lastFailed, LastFailedAt: j.lastFailedAt, PollsLate: j.late,
 		Evaluations: j.evaluations, Evaluating: j.evaluating, LedgerEntries: j.head,
-		Pushed: j.app.pushStats(), Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
+		Pushed: j.app.pushStats(), BGP: j.app.hubStats(), Incidents: map[finding.Severity]int{}, Loaded: j.loadedAt, LoadedOK: j.loaded.Load(),
 	}
 	for _, i := range p.incidents {
 		p.daemon.Incidents[i.Severity]++

@@ -25,6 +25,7 @@ type Daemon struct {
 	Traps                         *Traps // nil: none are heard
 
 	Pushed *Pushed // nil: no service is asked to push its events
+	BGP    *BGP    // nil: no router's BGP is heard
 
 	Loaded   time.Time // when the configuration in use was loaded
 	LoadedOK bool      // whether the last attempt to load it succeeded
@@ -102,6 +103,7 @@ func (s sink) daemon(v View) {
 	s.gauge(loaded, seconds(d.Loaded))
 	s.gauge(loadedOK, truth(d.LoadedOK))
 	s.pushed(d.Pushed)
+	s.bgp(d.BGP)
 	if v.Report == nil {
 		s.gauge(reportTime, math.NaN())
 		s.gauge(settled, 0)

@@ -90,9 +90,12 @@ func rack() View {
 			Incidents: map[finding.Severity]int{finding.Error: 1},
 			Receivers: []Receiver{{Name: "pagerduty", Pending: 1, Delivered: 3, Failures: 2}},
 			Traps:     &Traps{Results: map[string]uint64{"polled": 5, "wrong_community": 0}, Informs: 2, Reports: 3, Polls: 6, Unknown: 1},
-			Pushed:    &Pushed{Events: 7, Ignored: 2, Strangers: 1, Lost: 1, Standing: 12},
-			Exports:   []export.Status{{Name: "influx", Written: 100, Dropped: 3, Failures: 1, Waiting: export.Size{Batches: 1, Bytes: 5000, Oldest: noon}}},
-			Loaded:    noon, LoadedOK: true,
+			BGP: &BGP{Sessions: 4, Paths: 2000000, Bytes: 70e6, Edges: []BGPEdge{
+				{Over: "bmp", Configured: 2, Connected: 1, Connections: 3, Messages: 310000, Octets: 33e6, Wrong: map[string]uint64{"half": 1, "garbage": 0}, Behind: 1500 * time.Millisecond},
+				{Over: "bgp", Configured: 2, Connected: 2, Connections: 2, Messages: 155000, Octets: 16e6, Wrong: map[string]uint64{"open": 2}}}},
+			Pushed:  &Pushed{Events: 7, Ignored: 2, Strangers: 1, Lost: 1, Standing: 12},
+			Exports: []export.Status{{Name: "influx", Written: 100, Dropped: 3, Failures: 1, Waiting: export.Size{Batches: 1, Bytes: 5000, Oldest: noon}}},
+			Loaded:  noon, LoadedOK: true,
 		},
 	}
 }
