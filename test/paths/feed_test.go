@@ -17,10 +17,21 @@ type feed struct {
 	peer  netip.Addr
 	as    uint32
 	local uint32
+	shape shape
 }
 
-func newFeed(seed uint64, peer string, as uint32) *feed {
-	return &feed{r: rand.New(rand.NewPCG(seed, 1)), peer: netip.MustParseAddr(peer), as: as, local: 64500}
+// shape is what sort of table a feed has.
+type shape struct {
+	name   string
+	v6     bool
+	unique bool // every path has attributes of its own, which no real table has: the worst case
+}
+
+// shapes are the tables whose weight is measured.
+var shapes = []shape{{name: "shared attributes"}, {name: "unique attributes", unique: true}, {name: "IPv6", v6: true}, {name: "IPv6, unique attributes", v6: true, unique: true}}
+
+func newFeed(seed uint64, peer string, as uint32, s shape) *feed {
+	return &feed{r: rand.New(rand.NewPCG(seed, 1)), peer: netip.MustParseAddr(peer), as: as, local: 64500, shape: s}
 }
 
 // message wraps a body: common header, per-peer header.
@@ -51,7 +62,7 @@ func openMessage(as uint32, id netip.Addr) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(min(as, 65535)))
 	b = binary.BigEndian.AppendUint16(b, 180)
 	b = append(b, a[:]...)
-	caps := []byte{1, 4, 0, 1, 0, 1, 65, 4}
+	caps := []byte{1, 4, 0, 1, 0, 1, 1, 4, 0, 2, 0, 1, 65, 4}
 	caps = binary.BigEndian.AppendUint32(caps, as)
 	b = append(b, byte(len(caps)+2), 2, byte(len(caps)))
 	return bgpMessage(1, append(b, caps...))
@@ -73,8 +84,36 @@ func (f *feed) update(withdrawn, attrs, nlri []byte) {
 }
 
 func nlri(p netip.Prefix) []byte {
-	a := p.Addr().As4()
-	return append([]byte{byte(p.Bits())}, a[:(p.Bits()+7)/8]...)
+	return append([]byte{byte(p.Bits())}, p.Addr().AsSlice()[:(p.Bits()+7)/8]...)
+}
+
+// announce writes an UPDATE for prefixes, encoded, that share attributes.
+func (f *feed) announce(attrs, prefixes []byte) {
+	if !f.shape.v6 {
+		f.update(nil, attrs, prefixes)
+		return
+	}
+	hop := netip.MustParseAddr("2001:db8::1").As16()
+	v := append(append([]byte{0, 2, 1, 16}, hop[:]...), 0)
+	v = append(v, prefixes...)
+	attrs = binary.BigEndian.AppendUint16(append(attrs, 0x90, 14), uint16(len(v)))
+	f.update(nil, append(attrs, v...), nil)
+}
+
+// withdraw writes an UPDATE that takes a prefix back.
+func (f *feed) withdraw(p netip.Prefix) {
+	if !f.shape.v6 {
+		f.update(nlri(p), nil, nil)
+		return
+	}
+	v := append([]byte{0, 2, 1}, nlri(p)...)
+	f.update(nil, append([]byte{0x80, 15, byte(len(v))}, v...), nil)
+}
+
+// end writes the End-of-RIB markers.
+func (f *feed) end() {
+	f.update(nil, nil, nil)
+	f.update(nil, []byte{0x80, 15, 3, 0, 2, 1}, nil)
 }
 
 // attributes are a set of path attributes for a path that ends in origin.
@@ -83,8 +122,9 @@ func (f *feed) attributes(path []uint32) []byte {
 	for _, as := range path {
 		b = binary.BigEndian.AppendUint32(b, as)
 	}
-	a := f.peer.As4()
-	b = append(append(b, 0x40, 3, 4), a[:]...)
+	if !f.shape.v6 {
+		b = append(append(b, 0x40, 3, 4), f.peer.AsSlice()...)
+	}
 	if f.r.IntN(3) == 0 {
 		b = append(b, 0x80, 4, 4)
 		b = binary.BigEndian.AppendUint32(b, uint32(f.r.IntN(200)))
@@ -111,7 +151,28 @@ func (f *feed) path(origin uint32) []uint32 {
 	return p
 }
 
-// prefixesOf makes n prefixes, the same ones for every feed.
+// watchedPrefix is a destination that nothing else in a table covers.
+func (s shape) watchedPrefix() netip.Prefix {
+	if s.v6 {
+		return netip.MustParsePrefix("3fff:9::/48")
+	}
+	return netip.MustParsePrefix("9.9.9.0/24")
+}
+
+// prefixes are the table's destinations, the same ones for every feed, the watched one among them.
+func (s shape) prefixes(n int) []netip.Prefix {
+	all := prefixesOf(n)
+	if s.v6 {
+		for i, p := range all { // as long as they are in tables: /48 and shorter
+			a := [16]byte{0x20, 1}
+			copy(a[2:], p.Addr().AsSlice())
+			all[i] = netip.PrefixFrom(netip.AddrFrom16(a), 24+p.Bits())
+		}
+	}
+	all[n/2] = s.watchedPrefix()
+	return all
+}
+
 func prefixesOf(n int) []netip.Prefix {
 	r := rand.New(rand.NewPCG(7, 7))
 	seen := make(map[netip.Prefix]bool, n)
@@ -145,14 +206,17 @@ func (f *feed) table(prefixes []netip.Prefix) {
 	origin := uint32(70_000) // none of ours among them
 	for i := 0; i < len(prefixes); {
 		run := 1 + int(f.r.ExpFloat64()*5.5)
-		run = min(run, len(prefixes)-i, 900)
+		run = min(run, len(prefixes)-i, 200)
+		if f.shape.unique {
+			run = 1
+		}
 		origin++
 		var b []byte
 		for _, p := range prefixes[i : i+run] {
 			b = append(b, nlri(p)...)
 		}
-		f.update(nil, f.attributes(f.path(origin)), b)
+		f.announce(f.attributes(f.path(origin)), b)
 		i += run
 	}
-	f.update(nil, nil, nil) // End-of-RIB
+	f.end()
 }

@@ -30,8 +30,8 @@ func TestReceivers(t *testing.T) {
 		t.Skip("no pmbmpd here: scripts/deps pmacct installs it")
 	}
 	const routes = 1_000_000
-	prefixes := prefixesOf(routes)
-	a, b := newFeed(1, "203.0.113.1", 3356), newFeed(2, "203.0.113.5", 1299)
+	prefixes := shapes[0].prefixes(routes)
+	a, b := newFeed(1, "203.0.113.1", 3356, shapes[0]), newFeed(2, "203.0.113.5", 1299, shapes[0])
 	a.table(prefixes)
 	b.table(prefixes)
 	feeds := [][]byte{a.buf, b.buf}
