@@ -599,14 +599,3 @@ func TestExpand(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	known := []string{"credentials", "devices", "topology", "urls", "fed_by"}
-	for word, want := range map[string]string{
-		"credential": "credentials", "device": "devices", "topolgoy": "topology", "url": "urls", "fed-by": "fed_by", "Devices": "devices", "zzz": "", "x": "",
-	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("nearest to %s is %q, want %q", word, got, want)
-		}
-	}
-}

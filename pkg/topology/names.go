@@ -2,10 +2,12 @@ package topology
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/spelling"
 )
 
 // mainKinds are the kinds of a device's own main component, the most telling first: a switch in an enclosure is listed
@@ -219,9 +221,13 @@ func (n *names) indexAliases() {
 type UnknownNameError struct {
 	Name       string
 	Candidates []component.ID // what it may mean, sorted; empty: nothing
+	Near       string         // what is nearly called so; empty: nothing is
 }
 
 func (e *UnknownNameError) Error() string {
+	if len(e.Candidates) == 0 && e.Near != "" {
+		return fmt.Sprintf("nothing is called %q: did you mean %s?", e.Name, e.Near)
+	}
 	if len(e.Candidates) == 0 {
 		return fmt.Sprintf("nothing is called %q: write an id as device/kind/local-id, a device's name or a service's", e.Name)
 	}
@@ -252,7 +258,23 @@ func (g *Graph) Resolve(name string) (component.ID, error) {
 	if len(candidates) == 1 {
 		return candidates[0], nil
 	}
-	return "", &UnknownNameError{Name: name, Candidates: candidates}
+	unknown := &UnknownNameError{Name: name, Candidates: candidates}
+	if len(candidates) == 0 {
+		unknown.Near = g.near(name)
+	}
+	return "", unknown
+}
+
+// near is the device, or what is declared, whose name differs from a given one by a letter or two.
+func (g *Graph) near(name string) string {
+	known := slices.AppendSeq(slices.Collect(maps.Keys(g.names.main)), maps.Keys(g.names.declared))
+	for id := range g.nodes {
+		if id.Kind() == component.ServiceKind {
+			known = append(known, id.Local())
+		}
+	}
+	slices.Sort(known)
+	return spelling.Nearest(name, known)
 }
 
 func (g *Graph) candidates(name string) []component.ID {

@@ -191,6 +191,11 @@ func TestResolve(t *testing.T) {
 	if _, err := g.Resolve("nowhere"); !errors.As(err, &unknown) || len(unknown.Candidates) != 0 {
 		t.Errorf("a name of nothing: %v", err)
 	}
+	for name, near := range map[string]string{"fed-a": "feed-a", "wbe": "web", "srv-11": "srv-1", "PDU-B": "pdu-a", "ams1/feed/b": ""} {
+		if _, err := g.Resolve(name); !errors.As(err, &unknown) || unknown.Near != near {
+			t.Errorf("%s: %v; want near %q", name, err, near)
+		}
+	}
 }
 
 func TestPath(t *testing.T) {
