@@ -171,7 +171,7 @@ func (e *Engine) stopsBlame(p redundancy.Node, since time.Time) bool {
 	if e.cells[p].belief == fails || e.inputSince(p, since) != noWord {
 		return true
 	}
-	if e.graph.ID(p).Kind() == component.Outlet || e.cells[p].belief != works {
+	if e.graph.Kind(p) == component.Outlet || e.cells[p].belief != works {
 		return false
 	}
 	return e.wordAt(p).After(since)
@@ -486,7 +486,7 @@ func (e *Engine) evidenceFor(p redundancy.Node) []string {
 func (e *Engine) supplies(p redundancy.Node) string {
 	count := map[component.Kind]int{}
 	for _, n := range e.blame.under[p] {
-		count[e.graph.ID(n).Kind()]++
+		count[e.graph.Kind(n)]++
 	}
 	var words []string
 	for _, k := range slices.Sorted(maps.Keys(count)) {

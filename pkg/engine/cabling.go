@@ -83,7 +83,7 @@ func (e *Engine) swapped(n, p redundancy.Node) bool {
 }
 
 func (e *Engine) swappedWith(n, p redundancy.Node) redundancy.Node {
-	if !isSupply(e.graph.ID(n).Kind()) {
+	if !isSupply(e.graph.Kind(n)) {
 		return -1
 	}
 	first := e.firstLoss(p, n)
@@ -123,7 +123,7 @@ func (e *Engine) siblings(n redundancy.Node) []redundancy.Node {
 	}
 	var found []redundancy.Node
 	for _, m := range d.nodes {
-		if m != n && isSupply(e.graph.ID(m).Kind()) {
+		if m != n && isSupply(e.graph.Kind(m)) {
 			found = append(found, m)
 		}
 	}
@@ -363,7 +363,7 @@ func (e *Engine) swap(n, p redundancy.Node) {
 func (e *Engine) checkBeside(p redundancy.Node) bool {
 	changed := false
 	for _, n := range e.blame.under[p] {
-		if !isSupply(e.graph.ID(n).Kind()) || !e.isBelow(n, p) {
+		if !isSupply(e.graph.Kind(n)) || !e.isBelow(n, p) {
 			continue
 		}
 		for _, m := range e.siblings(n) {

@@ -61,7 +61,7 @@ func (e *Engine) look(n redundancy.Node) cell {
 
 func (e *Engine) lookNow(n redundancy.Node) cell {
 	id := e.graph.ID(n)
-	d := e.devices[id.Device()]
+	d := e.deviceOf(id)
 	heard := d != nil && d.view != nil
 	switch {
 	case e.opt.Offline || !heard && !e.observed[id.Device()]:
@@ -143,7 +143,7 @@ func listsAny(view *state.Device, k component.Kind) bool {
 // part is the part that a node stands for, or nil.
 func (e *Engine) part(n redundancy.Node) *state.Part {
 	id := e.graph.ID(n)
-	if d := e.devices[id.Device()]; d != nil && d.view != nil {
+	if d := e.deviceOf(id); d != nil && d.view != nil {
 		return d.view.Part(id)
 	}
 	return nil
@@ -184,7 +184,7 @@ func (e *Engine) setCell(n redundancy.Node, c cell) {
 	if was.input != c.input {
 		e.blame.note(e, n, c.input)
 	}
-	if provides[e.graph.ID(n).Kind()] {
+	if provides[e.graph.Kind(n)] {
 		e.blame.noteBroken(n, e.graph.ID(n), c.belief == fails)
 	}
 	if was.holds != c.holds {
@@ -230,7 +230,7 @@ func (e *Engine) pass(n redundancy.Node) {
 // above it, so only its own word counts.
 func (e *Engine) seenWorking(n redundancy.Node) bool {
 	c := &e.cells[n]
-	return c.proves || e.supports[n] > 0 && c.belief != fails && e.graph.ID(n).Kind() != component.UPS
+	return c.proves || e.supports[n] > 0 && c.belief != fails && e.graph.Kind(n) != component.UPS
 }
 
 // settleNode tells the three cases whether the node has failed by itself.

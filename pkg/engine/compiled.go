@@ -123,9 +123,10 @@ func (e *Engine) compile() error {
 		d.stale = false
 	}
 	maps.Copy(e.refresh, e.pending)
-	clear(e.pending)
-	e.lay(g)
+	e.lay(g) // looks at every device
 	e.reuse(kept)
+	clear(e.pending)
+	clear(e.refresh)
 	return nil
 }
 
@@ -307,6 +308,18 @@ func (e *Engine) addTop(t top) {
 	e.tops = append(e.tops, t)
 }
 
+// deviceOf is the device of which a part is named; nil where nothing is known of it.
+func (e *Engine) deviceOf(id component.ID) *device {
+	if d := e.recent; d != nil && len(id) > len(d.name) && id[len(d.name)] == '/' && string(id[:len(d.name)]) == d.name {
+		return d
+	}
+	d := e.devices[id.Device()]
+	if d != nil {
+		e.recent = d
+	}
+	return d
+}
+
 // layDevices notes which nodes are of which device.
 func (e *Engine) layDevices() {
 	for _, d := range e.devices {
@@ -314,7 +327,7 @@ func (e *Engine) layDevices() {
 	}
 	for node := range redundancy.Node(e.graph.Len()) {
 		id := e.graph.ID(node)
-		if d := e.devices[id.Device()]; d != nil && id != "" && e.topOf[node] < 0 {
+		if d := e.deviceOf(id); d != nil && e.topOf[node] < 0 {
 			d.nodes = append(d.nodes, node)
 		}
 	}

@@ -29,6 +29,7 @@ type Engine struct {
 	declared map[string]*declaration
 	observed map[string]bool
 	devices  map[string]*device
+	recent   *device // the one that was looked up last: what is asked next is mostly of the same one
 
 	started, now, compiledAt time.Time
 
@@ -228,6 +229,7 @@ func (e *Engine) Forget(name string) {
 	e.lines.forget(name)
 	e.peerings.forget(name)
 	delete(e.devices, name)
+	e.recent = nil
 	delete(e.observed, name)
 	delete(e.unread, name)
 	if e.declared[name] != nil {

@@ -240,8 +240,8 @@ func (e *Engine) worseThan(n redundancy.Node, u *capacity.Use, lost redundancy.N
 	if d := u.RawMost - w.use.RawMost; math.Abs(d) > alike || w.lost < 0 {
 		return d > alike
 	}
-	kind := e.graph.ID(n).Kind()
-	own, was := e.graph.ID(lost).Kind() == kind, e.graph.ID(w.lost).Kind() == kind
+	kind := e.graph.Kind(n)
+	own, was := e.graph.Kind(lost) == kind, e.graph.ID(w.lost).Kind() == kind
 	if own != was {
 		return own
 	}
@@ -373,7 +373,7 @@ func (e *Engine) reportHeadroom(f *flows, found map[redundancy.Node]*worst) {
 		}
 		defer func() { first[begin] = at }()
 		for deep := 0; deep < 256; deep++ {
-			if k := e.graph.ID(at).Kind(); found[at] != nil && !isSupply(k) && k != component.Outlet {
+			if k := e.graph.Kind(at); found[at] != nil && !isSupply(k) && k != component.Outlet {
 				break
 			}
 			up := e.elementsAbove(f, at)
@@ -389,7 +389,7 @@ func (e *Engine) reportHeadroom(f *flows, found map[redundancy.Node]*worst) {
 		room := limit{room: math.Inf(1), by: -1}
 		for _, t := range f.sources[i].taps {
 			at := nearest(t)
-			if found[at] == nil || isSupply(e.graph.ID(at).Kind()) {
+			if found[at] == nil || isSupply(e.graph.Kind(at)) {
 				continue
 			}
 			id := e.graph.ID(at)

@@ -119,24 +119,25 @@ func (l lines) forget(device string) {
 // predictedFinding is the finding on a part that says that it will fail, or on a port whose line is fading; ok is false where
 // neither is so.
 func (e *Engine) predictedFinding(p *state.Part) (stand, bool) {
+	fading := e.lines.fading(p.ID)
+	predicts := p.Predicted && p.Attributes[component.OnBattery] != "true"
+	if !fading && !predicts {
+		return stand{}, false
+	}
 	f := finding.Finding{Key: finding.KeyOf(finding.ComponentPredicted, p.ID), Rule: finding.ComponentPredicted, Subject: p.ID,
 		Evidence: append([]string{says(p)}, logged(p)...)}
-	fading := e.lines.fading(p.ID)
-	switch {
-	case p.Predicted && p.Attributes[component.OnBattery] != "true":
+	if predicts {
 		f.Summary = fmt.Sprintf("%s says that it will fail", name(p.ID))
 		f.Causes = []finding.Cause{{ID: p.ID, Why: "predicts its failure"}}
 		f.Remedy = fmt.Sprintf("Order a replacement for %s and swap it before it fails.", name(p.ID))
 		if fading {
 			f.Evidence = append(f.Evidence, e.lines[p.ID].said)
 		}
-	case fading:
+	} else {
 		f.Summary = fmt.Sprintf("%s: %s", name(p.ID), e.lines[p.ID].said)
 		f.Causes = []finding.Cause{{ID: p.ID, Why: badLine}}
 		f.Remedy = fmt.Sprintf("Look at the line of %s: clean its connectors, look at the light levels at both ends, try another cable, then another optic; see that both ends have the same duplex.", name(p.ID))
 		f.Evidence = append(f.Evidence, tallied(p)...)
-	default:
-		return stand{}, false
 	}
 	return stand{f: f}, true
 }

@@ -145,7 +145,7 @@ func (e *Engine) ratingOf(n redundancy.Node) component.Rating {
 	}
 	if p := e.part(n); p != nil && p.Rating != nil {
 		r = *p.Rating
-	} else if d := e.devices[id.Device()]; d != nil && d.view != nil {
+	} else if d := e.deviceOf(id); d != nil && d.view != nil {
 		r = d.view.Ratings[id]
 	}
 	if isSupply(id.Kind()) { // what a supply says besides its power is its input's
@@ -213,7 +213,7 @@ func (e *Engine) layPower() *flows {
 	e.layConductors(elements, inlets, phases)
 	for node := range redundancy.Node(n) {
 		el := &elements[node]
-		switch kind := e.graph.ID(node).Kind(); {
+		switch kind := e.graph.Kind(node); {
 		case !el.In:
 		case kind == component.UPS && el.Pin == capacity.Any && el.Three:
 			el.Pin = capacity.Even
@@ -258,7 +258,7 @@ func (e *Engine) isController(n redundancy.Node) bool {
 func (e *Engine) layConductors(elements []capacity.Element, inlets, phases map[string][]redundancy.Node) {
 	whole := func(device string, part redundancy.Node) redundancy.Node {
 		for _, m := range e.needs.of(part) {
-			if k := e.graph.ID(m).Kind(); k == component.Inlet || k == component.PDU || k == component.UPS {
+			if k := e.graph.Kind(m); k == component.Inlet || k == component.PDU || k == component.UPS {
 				return m
 			}
 		}
@@ -300,7 +300,7 @@ func (e *Engine) layConductors(elements []capacity.Element, inlets, phases map[s
 	}
 	for device, in := range inlets {
 		main, ok := e.mainNode(device)
-		if !ok || len(in) != 1 || e.graph.ID(main).Kind() != component.PDU {
+		if !ok || len(in) != 1 || e.graph.Kind(main) != component.PDU {
 			continue
 		}
 		el, box := &elements[in[0]], &elements[main]
@@ -504,7 +504,7 @@ func (e *Engine) measure(f *flows, traffic bool) {
 				continue
 			}
 			d := none
-			if isSupply(e.graph.ID(n).Kind()) {
+			if isSupply(e.graph.Kind(n)) {
 				d = e.supplyDraw(n)
 			}
 			draws[i] = append(draws[i], d)
@@ -586,10 +586,10 @@ func (e *Engine) meters(f *flows) []capacity.Meter {
 		}
 		for _, n := range d.nodes {
 			el := f.net.Element(n)
-			if !el.In || isSupply(e.graph.ID(n).Kind()) {
+			if !el.In || isSupply(e.graph.Kind(n)) {
 				continue
 			}
-			if e.graph.ID(n).Kind() == component.Inlet {
+			if e.graph.Kind(n) == component.Inlet {
 				inlets[name]++
 			}
 			l, ok := e.meterOf(n, el)
@@ -634,7 +634,7 @@ func (e *Engine) meters(f *flows) []capacity.Meter {
 				continue
 			}
 			for _, m := range e.up.of(n) {
-				if _, metered := found[m]; !metered && e.graph.ID(m).Kind() == component.Inlet && e.graph.ID(m).Device() == id.Device() {
+				if _, metered := found[m]; !metered && e.graph.Kind(m) == component.Inlet && e.graph.ID(m).Device() == id.Device() {
 					found[m] = l
 				}
 			}

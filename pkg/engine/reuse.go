@@ -41,7 +41,8 @@ func (e *Engine) keep() map[component.ID]kept {
 	return all
 }
 
-// reuse takes over the verdicts on groups and services below which nothing changed.
+// reuse takes over the verdicts on groups and services below which nothing changed, but for the groups of devices that are
+// to be brought up to date.
 func (e *Engine) reuse(all map[component.ID]kept) {
 	if len(all) == 0 {
 		return
@@ -50,7 +51,7 @@ func (e *Engine) reuse(all map[component.ID]kept) {
 	e.dirty = slices.DeleteFunc(e.dirty, func(i int32) bool {
 		t := &e.tops[i]
 		k, ok := all[e.graph.ID(t.node)]
-		if !ok || k.print != prints[t.node] || t.form != nil && !e.sameGroup(t.form, k.group) || t.service != nil && t.service.Tier != k.service.Tier {
+		if !ok || k.print != prints[t.node] || t.form != nil && e.refresh[t.form.id.Device()] || t.form != nil && !e.sameGroup(t.form, k.group) || t.service != nil && t.service.Tier != k.service.Tier {
 			return false
 		}
 		t.full, t.dirty = k.full, false

@@ -43,6 +43,10 @@ func (e *Engine) deviceFindings(d *device) {
 
 // partFindings are the findings on one part.
 func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
+	off := isHost(p.Kind) && view.Identity.Powered == "off"
+	if p.Condition == component.OK && !p.Predicted && !p.Disagrees && !off && p.Kind != component.BGPSession && p.Kind != component.UPS && !e.lines.fading(p.ID) {
+		return nil // nearly all
+	}
 	var found []stand
 	n, ok := e.graph.Node(p.ID)
 	if !ok {
@@ -63,7 +67,6 @@ func (e *Engine) partFindings(p *state.Part, view *state.Device) []stand {
 	if p.Kind == component.UPS && (p.Attributes[component.OnBattery] == "true" || p.Attributes[component.Bypass] == "true") {
 		found = append(found, e.onBattery(p, n))
 	}
-	off := isHost(p.Kind) && view.Identity.Powered == "off"
 	failed := p.Condition == component.Failed || p.Condition == component.Absent && p.WasThere || off
 	if failed && !p.Silent && !provides[p.Kind] && !e.member[p.ID] && (e.leaned[n] || !idle[p.Kind] && !off) {
 		found = append(found, e.failedPart(p, view))

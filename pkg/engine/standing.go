@@ -515,7 +515,7 @@ func (e *Engine) blindSpots() []stand {
 			continue
 		}
 		subject := id
-		if d := e.devices[id.Device()]; d != nil && id.Device() != e.model.Site {
+		if d := e.deviceOf(id); d != nil && id.Device() != e.model.Site {
 			subject = e.mainOf(d)
 		}
 		by[subject] = append(by[subject], id)

@@ -94,7 +94,7 @@ func (e *Engine) trafficDerate(n redundancy.Node) float64 {
 	if d, ok := e.load.facts[e.graph.ID(n)]; ok && d.Derate > 0 {
 		return d.Derate
 	}
-	if v, ok := e.opt.Capacity.Kinds[e.graph.ID(n).Kind()]; ok {
+	if v, ok := e.opt.Capacity.Kinds[e.graph.Kind(n)]; ok {
 		return v
 	}
 	return 1 // a link may be full; a breaker may not

@@ -175,7 +175,7 @@ func (e *Engine) withOutlets(nodes []redundancy.Node) []redundancy.Node {
 	all := slices.Clone(nodes)
 	for _, name := range sortedKeys(devices) {
 		for _, n := range e.nodesOf(name) {
-			switch e.graph.ID(n).Kind() {
+			switch e.graph.Kind(n) {
 			case component.Outlet, component.Bank, component.Phase, component.Breaker:
 				if !slices.Contains(nodes, n) {
 					all = append(all, n)
@@ -203,7 +203,7 @@ func (e *Engine) nodesOf(name string) []redundancy.Node {
 // atRisk are the supplies that may hang on what fails without anybody having said so: those with no declared cord beside
 // a supply that has one, where power fails.
 func (e *Engine) atRisk(nodes []redundancy.Node) []redundancy.Node {
-	power := slices.ContainsFunc(nodes, func(n redundancy.Node) bool { return provides[e.graph.ID(n).Kind()] && e.leaned[n] })
+	power := slices.ContainsFunc(nodes, func(n redundancy.Node) bool { return provides[e.graph.Kind(n)] && e.leaned[n] })
 	if !power {
 		return nil
 	}

@@ -32,6 +32,7 @@ type FoundComponent struct {
 type Graph struct {
 	Structure *redundancy.Structure
 	ids       []component.ID // by node; "" for the inner gates
+	kinds     []component.Kind
 	domains   []component.Domain
 	nodes     map[component.ID]redundancy.Node
 	names     *names
@@ -81,10 +82,11 @@ func Compile(m *Model, f Found) (*Graph, error) {
 	g := c.g
 	g.Structure = s
 	g.services = m.Services
-	g.domains = make([]component.Domain, len(g.ids))
+	g.kinds, g.domains = make([]component.Kind, len(g.ids)), make([]component.Domain, len(g.ids))
 	for i, id := range g.ids {
 		if id != "" {
-			g.domains[i] = id.Kind().Domain()
+			g.kinds[i] = id.Kind()
+			g.domains[i] = g.kinds[i].Domain()
 		}
 	}
 	return g, nil
@@ -484,6 +486,9 @@ func (g *Graph) Node(id component.ID) (redundancy.Node, bool) {
 
 // ID names a node; "" for a gate inside a service's needs and for the hold of a ups.
 func (g *Graph) ID(n redundancy.Node) component.ID { return g.ids[n] }
+
+// Kind of a node; "" where it has no name.
+func (g *Graph) Kind(n redundancy.Node) component.Kind { return g.kinds[n] }
 
 // Domain of a node; NoDomain for gates.
 func (g *Graph) Domain(n redundancy.Node) component.Domain { return g.domains[n] }
