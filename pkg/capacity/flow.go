@@ -13,6 +13,7 @@ type Network struct {
 	rank     []int32
 	reqs     [][]redundancy.Requirement // of the nodes that are in
 	legs     map[redundancy.Node][]redundancy.Node
+	shares   []bool // by node: it shares load with others, so that its weight matters
 	walker   walker // reused; a network belongs to one goroutine
 }
 
@@ -31,7 +32,7 @@ type Tap struct {
 
 // New makes a network; elements are by node.
 func New(s *redundancy.Structure, elements []Element) *Network {
-	n := &Network{s: s, elements: elements, rank: make([]int32, s.Len()), reqs: make([][]redundancy.Requirement, s.Len()), legs: map[redundancy.Node][]redundancy.Node{}}
+	n := &Network{s: s, elements: elements, rank: make([]int32, s.Len()), reqs: make([][]redundancy.Requirement, s.Len()), legs: map[redundancy.Node][]redundancy.Node{}, shares: make([]bool, s.Len())}
 	for i := range elements {
 		e := &elements[i]
 		if e.Derate <= 0 {
@@ -47,10 +48,18 @@ func New(s *redundancy.Structure, elements []Element) *Network {
 	for i := range elements {
 		if elements[i].In || s.IsGate(redundancy.Node(i)) {
 			n.reqs[i] = n.providers(redundancy.Node(i))
+			for _, r := range n.reqs[i] {
+				for _, m := range r.Of {
+					n.shares[m] = n.shares[m] || len(r.Of) > 1
+				}
+			}
 		}
 	}
 	return n
 }
+
+// Shares reports whether a node shares load with others by weight.
+func (n *Network) Shares(node redundancy.Node) bool { return n.shares[node] }
 
 // Element is what is known of a node.
 func (n *Network) Element(node redundancy.Node) *Element { return &n.elements[node] }

@@ -269,7 +269,7 @@ func BenchmarkLoads(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("components=%d/a poll", size), func(b *testing.B) {
 			for b.Loop() {
-				e.load.dirty, e.load.due = true, time.Time{}
+				e.load.touched["srv-0-0"], e.load.touched["pdu-0-a"], e.load.due = true, true, time.Time{}
 				e.settleLoad()
 			}
 		})

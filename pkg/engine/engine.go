@@ -131,7 +131,7 @@ func (e *Engine) Update(view *state.Device) {
 		e.recallLoads(view)
 	}
 	e.lldp.dirty = e.lldp.dirty || !same && (hears(d.view) || hears(view) || e.lldp.cabled[view.Name])
-	e.load.dirty = true
+	e.load.touched[view.Name] = true
 	e.load.stale = e.load.stale || d.view == nil || !sameRatings(d.view, view)
 	d.view = view
 	lines, sessions := e.noteLines(view), e.notePeerings(view)

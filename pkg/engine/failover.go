@@ -141,6 +141,7 @@ func near(a, b component.Value) bool {
 func (e *Engine) sweepLoad() {
 	l := &e.load
 	l.report = Loads{Elements: []Failover{}, Headroom: []Headroom{}, NotGiven: []string{}}
+	l.notGiven = l.notGiven[:0]
 	for _, f := range []*flows{l.power, l.traffic} {
 		if f != nil {
 			e.sweepFlows(f)
@@ -150,6 +151,11 @@ func (e *Engine) sweepLoad() {
 	slices.SortFunc(l.report.Headroom, func(a, b Headroom) int {
 		return cmp.Or(cmp.Compare(a.VA, b.VA), slices.Compare(a.On, b.On))
 	})
+	if l.power != nil {
+		for _, m := range l.power.meters {
+			l.notGiven = append(l.notGiven, m.notGiven...)
+		}
+	}
 	slices.Sort(l.notGiven)
 	const shown = 100
 	for i, text := range slices.Compact(l.notGiven) {

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -26,15 +24,15 @@ const (
 
 // load is what is known of where power, and traffic, goes (docs/design.md, 5.8).
 type load struct {
-	stale    bool // the structure or the ratings are others
-	dirty    bool // something was measured since the flows were found
-	moved    bool // something else works than when the flows were found
-	weighed  bool // meters show that something is shared otherwise than when the flows were found
-	swept    bool // every single failure was tried on the flows as they are
+	stale    bool            // the structure or the ratings are others
+	touched  map[string]bool // devices that said something since the flows were found
+	moved    bool            // something else works than when the flows were found
+	swept    bool            // every single failure was tried on the flows as they are
 	due      time.Time
 	power    *flows // nil: nothing is known
 	traffic  *flows
 	peaks    map[string]*peaks            // by source, or node and phase
+	restOn   map[component.ID]bool        // where there is, or was, load that no source accounts for
 	shares   map[component.ID]float64     // by tap: its part while all taps of its source worked
 	learned  map[string][]state.LoadPeak  // to be remembered
 	counters map[string]*traffic.Counter  // of traffic
@@ -54,6 +52,13 @@ type flows struct {
 	flow    *capacity.Flow
 	given   []capacity.Source // of which flow was made
 	rated   []redundancy.Node // that say how much they carry, supplies last
+
+	// of power only:
+	est       *capacity.Estimator    // nil: to be made anew
+	meters    map[string]meters      // by device
+	sourcesAt map[string][]sourceTap // by device: the taps that are its parts
+	hostsAt   map[string][]int32     // by device: the sources that are measured there as a whole
+	part      time.Time              // of the window of peaks, in which all was measured last
 }
 
 // source is what draws load: a group of supplies, a lone one, or a device that is fed without supplies.
@@ -68,13 +73,13 @@ type source struct {
 type declaredFor struct{ *topology.Component }
 
 func (l *load) init() {
-	*l = load{stale: true, dirty: true, moved: true, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*traffic.Counter{}, seen: map[string]*seen{}, keepers: map[string]string{}}
+	*l = load{stale: true, touched: map[string]bool{}, moved: true, restOn: map[component.ID]bool{}, peaks: map[string]*peaks{}, shares: map[component.ID]float64{}, learned: map[string][]state.LoadPeak{}, counters: map[string]*traffic.Counter{}, seen: map[string]*seen{}, keepers: map[string]string{}}
 }
 
 // settleLoad brings the flows up to date, and says what every single failure would do to them.
 func (e *Engine) settleLoad() {
 	l := &e.load
-	if !l.dirty && !l.stale && !l.moved || e.now.Before(l.due) && !l.due.IsZero() && e.now.After(l.due.Add(-time.Hour)) {
+	if len(l.touched) == 0 && !l.stale && !l.moved || e.now.Before(l.due) && !l.due.IsZero() && e.now.After(l.due.Add(-time.Hour)) {
 		return
 	}
 	if n := e.graph.Len(); n >= largeModel {
@@ -99,13 +104,14 @@ func (e *Engine) findFlows() {
 	if l.stale {
 		e.layLoad()
 	}
-	l.notGiven = l.notGiven[:0]
-	for _, f := range []*flows{l.power, l.traffic} {
-		if f != nil {
-			e.measure(f, f == l.traffic)
-		}
+	if l.power != nil {
+		e.measurePower(l.power)
 	}
-	l.stale, l.dirty, l.moved, l.weighed = false, false, false, false
+	if l.traffic != nil {
+		e.measureTraffic(l.traffic)
+	}
+	l.stale, l.moved = false, false
+	clear(l.touched)
 }
 
 // currentLoad are the flows as things stand, for a question; with the loads that were measured last time, at most some
@@ -488,46 +494,6 @@ func declaredLoad(r *component.Rating, pin capacity.Slot) capacity.Load {
 	return capacity.Of(pin, va, watts)
 }
 
-// measure reads the meters and follows the load.
-func (e *Engine) measure(f *flows, traffic bool) {
-	draws := make([][]capacity.Draw, len(f.sources))
-	list := make([]capacity.Source, len(f.sources))
-	none := capacity.Draw{VA: math.NaN(), W: math.NaN()}
-	for i := range f.sources {
-		s := &f.sources[i]
-		if traffic {
-			draws[i] = e.trafficDraws(s)
-		}
-		for _, n := range s.taps {
-			list[i].Taps = append(list[i].Taps, capacity.Tap{Node: n, Share: -1})
-			if traffic {
-				continue
-			}
-			d := none
-			if isSupply(e.graph.Kind(n)) {
-				d = e.supplyDraw(n)
-			}
-			draws[i] = append(draws[i], d)
-		}
-	}
-	var rest []capacity.Source
-	if !traffic {
-		meters := e.meters(f)
-		est := f.net.Estimate(e.best.Works, list, draws, meters)
-		draws, rest = est.Draws, est.Rest
-	}
-	for i := range f.sources {
-		list[i].Load = e.sourceLoad(&f.sources[i], list[i].Taps, draws[i], traffic)
-	}
-	list = append(list, e.restLoads(f, rest, traffic)...)
-	if f.flow != nil && !e.load.moved && !e.load.weighed && slices.EqualFunc(f.given, list, sameSource) {
-		return
-	}
-	f.flow, f.given, e.load.swept = f.net.Flow(e.best.Live, list), list, false
-}
-
-func sameSource(a, b capacity.Source) bool { return a.Load == b.Load && slices.Equal(a.Taps, b.Taps) }
-
 // supplyDraw is what a supply takes in, as it says.
 func (e *Engine) supplyDraw(n redundancy.Node) capacity.Draw {
 	none := capacity.Draw{VA: math.NaN(), W: math.NaN()}
@@ -572,86 +538,6 @@ func (e *Engine) supplyDraw(n redundancy.Node) capacity.Draw {
 		return none
 	}
 	return capacity.Draw{VA: va, W: w, Told: true}
-}
-
-// meters are what was measured between the supplies and the street.
-func (e *Engine) meters(f *flows) []capacity.Meter {
-	found := map[redundancy.Node]capacity.Load{}
-	legs := map[redundancy.Node]capacity.Load{} // by the unit whose conductors they are
-	inlets := map[string]int{}
-	for _, name := range slices.Sorted(maps.Keys(e.devices)) {
-		d := e.devices[name]
-		if d.view == nil {
-			continue
-		}
-		for _, n := range d.nodes {
-			el := f.net.Element(n)
-			if !el.In || isSupply(e.graph.Kind(n)) {
-				continue
-			}
-			if e.graph.Kind(n) == component.Inlet {
-				inlets[name]++
-			}
-			l, ok := e.meterOf(n, el)
-			was := el.Weight
-			switch {
-			case !ok:
-				el.Weight = -1
-			case el.Leg != capacity.Any:
-				sum := legs[el.LegOf]
-				slot := el.Leg
-				if !f.net.Element(el.LegOf).Three {
-					slot = capacity.Any
-				}
-				if va := l.Total(); va > sum.VA[slot] { // some list a conductor twice
-					sum.W += l.W * (va - sum.VA[slot]) / va
-					sum.VA[slot] = va
-				}
-				legs[el.LegOf] = sum
-			default:
-				el.Weight = l.Total()
-				found[n] = l
-			}
-			if math.Abs(was-el.Weight) > alikeShare*max(was, el.Weight, 0) {
-				e.load.weighed = true
-			}
-		}
-	}
-	for of, l := range legs {
-		if whole, ok := found[of]; !ok || whole.VA[capacity.Any] > 0 && f.net.Element(of).Three {
-			found[of] = l
-		}
-	}
-	for n, l := range found {
-		id := e.graph.ID(n)
-		switch id.Kind() {
-		case component.PDU:
-			if inlets[id.Device()] == 0 {
-				continue
-			}
-			delete(found, n)
-			if inlets[id.Device()] > 1 {
-				continue
-			}
-			for _, m := range e.up.of(n) {
-				if _, metered := found[m]; !metered && e.graph.Kind(m) == component.Inlet && e.graph.ID(m).Device() == id.Device() {
-					found[m] = l
-				}
-			}
-		case component.Bank, component.Breaker:
-			if id.Device() != e.model.Site && len(e.down.of(n)) == 0 {
-				delete(found, n)
-				e.load.notGiven = append(e.load.notGiven, fmt.Sprintf("%s: its load after a failure, for %s does not say which outlets hang on it", id, id.Device()))
-			}
-		}
-	}
-	list := make([]capacity.Meter, 0, len(found))
-	for _, n := range slices.Sorted(maps.Keys(found)) {
-		if e.best.Works(n) {
-			list = append(list, capacity.Meter{Node: n, Load: found[n]})
-		}
-	}
-	return list
 }
 
 // meterOf is what a part says passes through it.
@@ -827,41 +713,4 @@ func (e *Engine) hostPower(n redundancy.Node) float64 {
 		}
 	}
 	return 0
-}
-
-// restLoads are the highest loads that no source accounts for.
-func (e *Engine) restLoads(f *flows, now []capacity.Source, traffic bool) []capacity.Source {
-	if traffic {
-		return nil
-	}
-	key := func(id component.ID, s capacity.Slot) string { return string(id) + " rest " + s.String() }
-	for i := range now {
-		id := e.graph.ID(now[i].Taps[0].Node)
-		total := now[i].Load.Total()
-		for s := capacity.Any; s < capacity.Slots; s++ {
-			if va := now[i].Load.VA[s]; va > 0 {
-				e.note(key(id, s), va, now[i].Load.W*va/total)
-			}
-		}
-	}
-	var list []capacity.Source
-	rests := map[redundancy.Node]bool{}
-	for k := range e.load.peaks {
-		id, _, ok := strings.Cut(k, " rest ")
-		if n, known := e.graph.Node(component.ID(id)); ok && known && f.net.Element(n).In {
-			rests[n] = true
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(rests)) {
-		var sum capacity.Load
-		for s := capacity.Any; s < capacity.Slots; s++ {
-			top := e.peak(key(e.graph.ID(n), s))
-			sum.VA[s] += top.VA
-			sum.W += top.W
-		}
-		if sum.Total() > 0 {
-			list = append(list, capacity.Source{Taps: []capacity.Tap{{Node: n, Share: 1}}, Load: sum})
-		}
-	}
-	return list
 }

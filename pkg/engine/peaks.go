@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/state"
 )
 
@@ -99,6 +101,9 @@ func (e *Engine) recallLoads(view *state.Device) {
 	for key, list := range view.Loads {
 		if e.load.peaks[key] == nil {
 			e.load.peaks[key] = &peaks{list: slices.Clone(list)}
+			if id, _, rest := strings.Cut(key, restMark); rest {
+				e.load.restOn[component.ID(id)] = true
+			}
 		}
 	}
 }
