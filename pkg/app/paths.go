@@ -148,7 +148,7 @@ func (r *pathsReader) read(name string) (*term.PathsFile, error) {
 	if paths.IsCapture(head) {
 		f.Format = "pcap"
 		streams, err := paths.ReadCapture(b)
-		if err != nil {
+		if err := f.EndsAt(err); err != nil {
 			return nil, err
 		}
 		for i := range streams {
@@ -162,12 +162,12 @@ func (r *pathsReader) read(name string) (*term.PathsFile, error) {
 	}
 	if raw := (&paths.Stream{Data: head}); raw.IsBMP() {
 		f.Format = "bmp"
-		data, err := io.ReadAll(io.LimitReader(b, bmpMax))
-		if err != nil {
+		data, err := io.ReadAll(io.LimitReader(b, bmpMax)) // where it breaks off the stream does
+		if err != nil && len(data) == 0 {
 			return nil, err
 		}
-		f.Records = r.table.TakeBMPStream("router", data, time.Time{})
-		return f, nil
+		f.Records, err = r.table.TakeBMPStream("router", data, time.Time{})
+		return f, f.EndsAt(err)
 	}
 	if paths.IsShown(head) {
 		f.Format = "shown"
@@ -221,15 +221,14 @@ func readMRT(f *term.PathsFile, t *paths.Table, b *bufio.Reader, relay bool) err
 	taken := 0
 	for {
 		rec, err := r.Next()
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			f.Cut = true
-			break
-		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return err
+			if err = f.EndsAt(err); err != nil {
+				return err
+			}
+			break
 		}
 		span(f, rec.At)
 		taken++

@@ -86,6 +86,7 @@ type Reader struct {
 	entry   Entry
 	state   State
 	records int
+	at      int64 // where the next record begins
 	counted map[string]uint64
 
 	peers     []Peer
@@ -137,7 +138,7 @@ func (r *Reader) count(format string, args ...any) {
 	r.counted[what]++
 }
 
-// Next returns the next record; io.EOF at the end, io.ErrUnexpectedEOF where the file ends inside a record.
+// Next returns the next record; io.EOF at the end, *bgp.Damaged where the file cannot be read on.
 func (r *Reader) Next() (*Record, error) {
 	for {
 		if r.entries > 0 {
@@ -157,22 +158,40 @@ func (r *Reader) Next() (*Record, error) {
 	}
 }
 
+// lastType bounds the types that are believed: those assigned end at 49, and their field is an octet's in practice.
+const lastType = 255
+
 // record reads one record off the file.
 func (r *Reader) record() (at time.Time, kind, sub uint16, body []byte, err error) {
 	var head [headerLen]byte
 	if _, err := io.ReadFull(r.r, head[:]); err != nil {
-		return at, 0, 0, nil, err
+		return at, 0, 0, nil, r.ends(err)
 	}
+	kind, sub = binary.BigEndian.Uint16(head[4:]), binary.BigEndian.Uint16(head[6:])
 	n := int64(binary.BigEndian.Uint32(head[8:]))
-	if n > maxLen {
-		return at, 0, 0, nil, fmt.Errorf("record %d says that it has %d octets: this is no MRT file", r.records+1, n)
+	switch {
+	case kind > lastType:
+		return at, 0, 0, nil, r.ends(fmt.Errorf("a record of type %d: none begins here", kind))
+	case n > maxLen:
+		return at, 0, 0, nil, r.ends(fmt.Errorf("a record that says that it has %d octets", n))
+	case head == [headerLen]byte{}:
+		return at, 0, 0, nil, r.ends(errors.New("zeros in place of a record"))
 	}
 	if r.buf, err = readN(r.r, r.buf[:0], int(n)); err != nil {
-		return at, 0, 0, nil, err
+		return at, 0, 0, nil, r.ends(err)
 	}
 	r.records++
+	r.at += headerLen + n
 	at = time.Unix(int64(binary.BigEndian.Uint32(head[:])), 0).UTC()
-	return at, binary.BigEndian.Uint16(head[4:]), binary.BigEndian.Uint16(head[6:]), r.buf, nil
+	return at, kind, sub, r.buf, nil
+}
+
+// ends says where the file cannot be read on; io.EOF is its end.
+func (r *Reader) ends(err error) error {
+	if errors.Is(err, io.EOF) {
+		return err
+	}
+	return &bgp.Damaged{At: r.at, Err: err}
 }
 
 // readN reads n octets, and takes memory only as they come.

@@ -160,6 +160,44 @@ func TestPassedOver(t *testing.T) {
 	}
 }
 
+// TestDamaged: what stands before the place where a file cannot be read on is read, and the place is said.
+func TestDamaged(t *testing.T) {
+	one := record(16, 4, update(true, announce(attrs4))...)
+	whole := slices.Concat(one, one, one)
+	read := func(file []byte) (records int, err error) {
+		r, err := mrt.NewReader(bytes.NewReader(file))
+		for err == nil {
+			if _, err = r.Next(); err == nil {
+				records++
+			}
+		}
+		return records, err
+	}
+	for n := range len(whole) + 1 {
+		records, err := read(whole[:n])
+		var d *bgp.Damaged
+		switch complete := n / len(one); {
+		case records != complete:
+			t.Fatalf("of %d octets %d records were read, want %d", n, records, complete)
+		case n%len(one) == 0 && !errors.Is(err, io.EOF):
+			t.Fatalf("at the end after %d octets: %v", n, err)
+		case n%len(one) != 0 && (!errors.As(err, &d) || !d.Cut() || d.At != int64(complete*len(one))):
+			t.Fatalf("cut after %d octets: %v", n, err)
+		}
+	}
+	for name, bad := range map[string][]byte{
+		"a length that cannot be": append(slices.Clone(one[:8]), 0xff, 0, 0, 0),
+		"no record at all":        bytes.Repeat([]byte{0xab}, 40),
+		"zeros":                   make([]byte, 40),
+	} {
+		records, err := read(slices.Concat(one, one, bad))
+		var d *bgp.Damaged
+		if records != 2 || !errors.As(err, &d) || d.Cut() || d.At != int64(2*len(one)) {
+			t.Errorf("%s: %d records, %v", name, records, err)
+		}
+	}
+}
+
 // TestRecordings: every recorded file is read to its end.
 func TestRecordings(t *testing.T) {
 	root, ok := recording.Dir()

@@ -67,12 +67,15 @@ func captureOrder(b []byte) (order binary.ByteOrder, unit time.Duration, ok bool
 	return nil, 0, false
 }
 
-// ReadCapture reads a capture in libpcap's format and puts its TCP connections together. Connections of which the
-// beginning is missing start with what was captured first; a hole ends a stream.
+// ReadCapture reads a capture in libpcap's or the pcapng format and puts its TCP connections together. Connections of
+// which the beginning is missing start with what was captured first; a hole ends a stream. With a *bgp.Damaged what was
+// read before it is returned too.
 func ReadCapture(r io.Reader) ([]Stream, error) {
-	b := bufio.NewReaderSize(io.LimitReader(r, captureMax), 256<<10)
+	counted := &counter{r: io.LimitReader(r, captureMax)}
+	b := bufio.NewReaderSize(counted, 256<<10)
+	at := func() int64 { return counted.n - int64(b.Buffered()) }
 	if magic, _ := b.Peek(4); len(magic) == 4 && binary.BigEndian.Uint32(magic) == sectionHeader {
-		return readNextGeneration(b)
+		return readNextGeneration(b, at)
 	}
 	var head [24]byte
 	if _, err := io.ReadFull(b, head[:]); err != nil {
@@ -85,23 +88,49 @@ func ReadCapture(r io.Reader) ([]Stream, error) {
 	link := order.Uint32(head[20:]) & 0xffff
 	a := assembler{streams: map[[2]netip.AddrPort]*assembly{}}
 	for {
+		began := at()
 		var h [16]byte
 		if _, err := io.ReadFull(b, h[:]); err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return a.done(), nil
-			}
-			return nil, fmt.Errorf("capture: %w", err)
+			return a.done(), damaged(began, err)
 		}
 		n := order.Uint32(h[8:])
 		if n > 1<<20 {
-			return nil, fmt.Errorf("capture: a packet of %d octets", n)
+			return a.done(), damaged(began, fmt.Errorf("a packet of %d octets", n))
 		}
 		packet := make([]byte, n)
-		if got, _ := io.ReadFull(b, packet); got < len(packet) {
-			return a.done(), nil // cut short while it was written
+		if _, err := io.ReadFull(b, packet); err != nil {
+			return a.done(), damaged(began, unfinished(err)) // cut short while it was written
 		}
 		a.packet(link, packet, time.Unix(int64(order.Uint32(h[:])), int64(order.Uint32(h[4:]))*int64(unit)).UTC())
 	}
+}
+
+// counter counts what was read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// damaged says where a file cannot be read on; nil at its end.
+func damaged(at int64, err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return &bgp.Damaged{At: at, Err: err}
+}
+
+// unfinished is the end of a file inside something.
+func unfinished(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // The blocks of the pcapng format (draft-ietf-opsawg-pcapng) that are read.
@@ -119,14 +148,15 @@ type captured struct {
 }
 
 // readNextGeneration reads a capture in the pcapng format.
-func readNextGeneration(r io.Reader) ([]Stream, error) {
+func readNextGeneration(r io.Reader, at func() int64) ([]Stream, error) {
 	a := assembler{streams: map[[2]netip.AddrPort]*assembly{}}
 	var order binary.ByteOrder = binary.LittleEndian
 	var interfaces []captured
 	for {
+		began := at()
 		var head [12]byte
-		if n, _ := io.ReadFull(r, head[:]); n < len(head) {
-			return a.done(), nil
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return a.done(), damaged(began, err)
 		}
 		if binary.BigEndian.Uint32(head[:]) == sectionHeader {
 			order, interfaces = binary.LittleEndian, nil
@@ -136,12 +166,12 @@ func readNextGeneration(r io.Reader) ([]Stream, error) {
 		}
 		n := order.Uint32(head[4:])
 		if n < 12 || n > 1<<20 {
-			return nil, fmt.Errorf("capture: a block of %d octets", n)
+			return a.done(), damaged(began, fmt.Errorf("a block of %d octets", n))
 		}
 		body := make([]byte, n-8) // with the length that stands behind it
 		copy(body, head[8:])
-		if got, _ := io.ReadFull(r, body[4:]); got < len(body)-4 {
-			return a.done(), nil
+		if _, err := io.ReadFull(r, body[4:]); err != nil {
+			return a.done(), damaged(began, unfinished(err))
 		}
 		body = body[:len(body)-4]
 		switch kind := order.Uint32(head[:]); {
@@ -345,7 +375,11 @@ func (t *Table) TakeCapture(streams []Stream) int {
 		s := &streams[i]
 		switch {
 		case s.IsBMP():
-			messages += t.takeBMP(s.From.Addr().String(), s)
+			read, err := t.takeBMP(s.From.Addr().String(), s)
+			messages += read
+			if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // it may go on after the capture
+				t.Note("BMP stream " + err.Error())
+			}
 		case s.IsBGP():
 			messages += t.takeBGPStream(s, streams)
 		}
@@ -353,21 +387,19 @@ func (t *Table) TakeCapture(streams []Stream) int {
 	return messages
 }
 
-// TakeBMPStream takes in a BMP stream as a router sent it, without anything around it; router names it.
-func (t *Table) TakeBMPStream(router string, data []byte, at time.Time) int {
+// TakeBMPStream takes in a BMP stream as a router sent it, without anything around it; router names it. It returns how
+// many messages were read, and a *bgp.Damaged where the stream could not be read to its end.
+func (t *Table) TakeBMPStream(router string, data []byte, at time.Time) (int, error) {
 	return t.takeBMP(router, &Stream{Data: data, marks: []mark{{0, at}}})
 }
 
-func (t *Table) takeBMP(router string, s *Stream) int {
+func (t *Table) takeBMP(router string, s *Stream) (int, error) {
 	r, d := bmp.NewReader(bytes.NewReader(s.Data)), bmp.NewDecoder()
 	messages, offset := 0, 0
 	for {
 		b, err := r.Next()
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Note("BMP stream: " + err.Error())
-			}
-			return messages
+			return messages, damaged(int64(offset), err)
 		}
 		at := s.At(offset)
 		offset += len(b)

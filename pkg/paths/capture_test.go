@@ -3,10 +3,12 @@ package paths_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"slices"
 	"testing"
 
+	"github.com/sparewatch/sparewatch/pkg/bgp"
 	"github.com/sparewatch/sparewatch/pkg/paths"
 )
 
@@ -91,5 +93,28 @@ func TestCapture(t *testing.T) {
 		if _, err := paths.ReadCapture(bytes.NewReader([]byte(b))); err == nil {
 			t.Errorf("%q was read", b)
 		}
+	}
+}
+
+// TestDamagedCapture: what stands before the damage is read.
+func TestDamagedCapture(t *testing.T) {
+	for name, file := range map[string][]byte{
+		"pcap":   pcap(binary.LittleEndian, packet(99, 2, ""), packet(100, 16, "BGP"), packet(103, 16, " and more")),
+		"pcapng": pcapng(binary.BigEndian, packet(99, 2, ""), packet(100, 16, "BGP"), packet(103, 16, " and more")),
+	} {
+		whole, err := paths.ReadCapture(bytes.NewReader(file))
+		if err != nil || len(whole) != 1 || string(whole[0].Data) != "BGP and more" {
+			t.Fatalf("%s: %v %v", name, whole, err)
+		}
+		streams, err := paths.ReadCapture(bytes.NewReader(file[:len(file)-5]))
+		var d *bgp.Damaged
+		if !errors.As(err, &d) || !d.Cut() || d.At <= 0 || len(streams) != 1 || string(streams[0].Data) != "BGP" {
+			t.Errorf("%s cut short: %v %v", name, streams, err)
+		}
+	}
+	streams, err := paths.ReadCapture(bytes.NewReader(append(pcap(binary.LittleEndian, packet(99, 2, ""), packet(100, 16, "BGP")), bytes.Repeat([]byte{0xfe}, 64)...)))
+	var d *bgp.Damaged
+	if !errors.As(err, &d) || d.Cut() || len(streams) != 1 || string(streams[0].Data) != "BGP" {
+		t.Errorf("garbage behind packets: %v %v", streams, err)
 	}
 }

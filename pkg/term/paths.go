@@ -1,11 +1,13 @@
 package term
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/bgp"
 	"github.com/sparewatch/sparewatch/pkg/engine"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/paths"
@@ -32,6 +34,24 @@ type PathsFile struct {
 	Last    time.Time         `json:"last,omitzero"`
 	Passed  map[string]uint64 `json:"passed_over,omitempty"`
 	Cut     bool              `json:"cut"` // it ends inside a record
+	// Damaged is where it could not be read on; what came before it was read.
+	Damaged *Damage `json:"damaged,omitempty"`
+}
+
+// Damage is where a file could not be read on.
+type Damage struct {
+	At  int64  `json:"at"` // octets before it; of a compressed file those that it unpacks to
+	Why string `json:"why"`
+}
+
+// EndsAt notes that the file could not be read on, where that is the error; any other is returned.
+func (f *PathsFile) EndsAt(err error) error {
+	var d *bgp.Damaged
+	if !errors.As(err, &d) {
+		return err
+	}
+	f.Cut, f.Damaged = d.Cut(), &Damage{At: d.At, Why: d.Error()}
+	return nil
 }
 
 // BadNews reports whether something is thin.
@@ -71,7 +91,27 @@ func (p *Printer) Paths(f *Paths) {
 	p.files(f)
 }
 
-func (f *Paths) headline() string {
+func (f *Paths) headline() string { return f.incomplete() + f.verdict() }
+
+// incomplete names the files that could not be read to their ends; "" where there are none.
+func (f *Paths) incomplete() string {
+	text := ""
+	for i := range f.Files {
+		if x := &f.Files[i]; x.Damaged != nil {
+			text += fmt.Sprintf("incomplete: %s %s, and %s before it; ", clean(x.Name), clean(x.Damaged.Why), were(x.Records))
+		}
+	}
+	return text
+}
+
+func were(records int) string {
+	if records == 1 {
+		return "1 record was read"
+	}
+	return Count(records, "record") + " were read"
+}
+
+func (f *Paths) verdict() string {
 	items := 0
 	for _, s := range f.Sets {
 		for _, i := range s.Items {
@@ -96,6 +136,9 @@ func (f *Paths) headline() string {
 	}
 	thin := len(f.thin())
 	if thin == 0 {
+		if f.incomplete() != "" {
+			return text + "; nothing is wrong with the ways in what was read"
+		}
 		return text + "; nothing is wrong with the ways to what was asked for"
 	}
 	return text + "; " + Count(thin, "finding")
@@ -285,8 +328,8 @@ func (p *Printer) files(f *Paths) {
 		if !x.First.IsZero() {
 			line += fmt.Sprintf(", %s to %s", x.First.Format("2006-01-02 15:04:05"), x.Last.Format("2006-01-02 15:04:05"))
 		}
-		if x.Cut {
-			line += "; it ends inside a record"
+		if x.Damaged != nil {
+			line += "; it " + clean(x.Damaged.Why)
 		}
 		p.Line("  %s", line)
 		p.passed(x.Passed)
