@@ -236,7 +236,7 @@ func readMRT(f *term.PathsFile, t *paths.Table, b *bufio.Reader, relay bool) err
 	}
 	f.Records, f.Passed = r.Records(), r.Counted()
 	if f.Records == 0 || taken == 0 && len(f.Passed) > 0 && !strings.HasPrefix(onlyKey(f.Passed), "TABLE") {
-		return errors.New("no MRT file, and no capture: nothing in it could be read")
+		return errors.New("this is no MRT file, and no capture: nothing in it could be read")
 	}
 	return nil
 }
