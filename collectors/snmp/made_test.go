@@ -72,7 +72,7 @@ func TestMadeDevices(t *testing.T) {
 		},
 		"ontap.snmprec": {
 			"controller/node/n-a ok", "controller/node/n-b impaired cannotTakeover; PSU2 on shelf 1", "controller/node/n-c failed nodeHealth is false(0); haSettings is thisNodeDead(5); haState is dead(1)",
-			"controller-n-c needs 1 of controller/node/n-c controller/node/n-d carries ", "battery/nvram/n-a ok", "volume/aggr/aggr1 ok",
+			"controller-n-c needs 1 of controller/node/n-c controller/node/n-d carries", "battery/nvram/n-a ok", "volume/aggr/aggr1 ok",
 		},
 	} {
 		t.Run(file, func(t *testing.T) {
