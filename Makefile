@@ -75,10 +75,10 @@ dashboards: ## check the dashboards against Grafana's schema, and draw what they
 	$(GO) test ./test/dashboards -run TestDemo -count=1 -pictures
 
 .PHONY: bench-paths
-bench-paths: ## a million routes of each of two upstreams over BMP, the largest dump recorded, one withdrawal until its finding, gobgp and pmacct beside us
+bench-paths: ## a million routes of each of two upstreams over BMP and BGP, one withdrawal until its finding, the largest dump recorded; gobgp and pmacct beside us
 	@scripts/deps pmacct
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/bgp ./pkg/bmp
-	BENCH_PATHS=1 $(GO) test ./test/paths -run 'FullTable|LargestMRT|Receivers' -v -count=1
+	BENCH_PATHS=1 $(GO) test ./test/paths -run 'FullTable|Speakers|LargestMRT|Receivers' -v -count=1 -timeout 30m
 
 .PHONY: score
 score: ## what inspect makes of every recorded machine, beside what a person expects of it

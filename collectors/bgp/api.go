@@ -88,9 +88,6 @@ func (h *Hub) openClients(ctx context.Context) {
 	}
 }
 
-// batch bounds a message of the API: gRPC takes none above 4 MiB.
-const batch = 256
-
 func (c *client) stop() { c.cancel() }
 
 // Waiting between attempts to reach an API.
@@ -154,7 +151,7 @@ func (c *client) hear(ctx context.Context) error {
 	if err := c.count(ctx, server, names); err != nil {
 		return err
 	}
-	stream, err := server.WatchEvent(ctx, watched(batch))
+	stream, err := server.WatchEvent(ctx, watched())
 	if err != nil {
 		return err
 	}

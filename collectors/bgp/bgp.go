@@ -1,7 +1,7 @@
 // Package bgp hears what routers say of their BGP sessions and paths, and tells it on as snapshots.
 //
 // Three edges feed one table (package paths): a BMP station (station.go) to which routers connect; a speaker that peers
-// with them, takes every path and announces nothing whatever happens (speaker.go, on an embedded GoBGP); and gobgpd's
+// with them, takes every path and announces nothing whatever happens (speaker.go, peering.go); and gobgpd's
 // gRPC API (api.go). Other than the collectors that are polled, a Hub is told: it hands out a snapshot of a router the
 // moment that something changes, and all of them once an interval.
 //

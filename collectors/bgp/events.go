@@ -13,9 +13,11 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/paths"
 )
 
-// watched is what is asked of a GoBGP server, embedded or behind its API: sessions, every path as it came in, and the
-// ends of RIBs. A message holds batch paths at most; 0: those of one UPDATE, however many.
-func watched(batch uint32) *api.WatchEventRequest {
+// batch is how many paths a message of the API may hold: gRPC takes none above 4 MiB.
+const batch = 256
+
+// watched is what is asked of a gobgpd: sessions, every path as it came in, and the ends of RIBs.
+func watched() *api.WatchEventRequest {
 	return &api.WatchEventRequest{
 		Peer: &api.WatchEventRequest_Peer{},
 		Table: &api.WatchEventRequest_Table{Filters: []*api.WatchEventRequest_Table_Filter{
@@ -26,21 +28,14 @@ func watched(batch uint32) *api.WatchEventRequest {
 	}
 }
 
-// names says which session a neighbour of a GoBGP server is, and what is known of it; ok is false for one that is
+// names says which session a neighbour of a gobgpd is, and what is known of it; ok is false for one that is
 // nobody's.
 type names func(neighbour netip.Addr) (k paths.Key, i paths.Info, ok bool)
 
-// taker turns a GoBGP server's events into what a table takes in. It is used by one goroutine.
+// taker turns a gobgpd's events into what a table takes in. It is used by one goroutine.
 type taker struct {
 	names names
 	up    map[netip.Addr]bool
-	// why says why a session went down, where the server itself does not.
-	why     func(neighbour netip.Addr) paths.Reason
-	changed func(neighbour netip.Addr, up bool)
-
-	// kept counts announcements less withdrawals of each neighbour: at least as many as it has paths. A path that is
-	// announced again counts twice.
-	kept map[netip.Addr]int
 
 	last   string // a neighbour's address as it came last, and as it reads
 	lastIP netip.Addr
@@ -53,7 +48,7 @@ type taker struct {
 }
 
 func newTaker(n names) *taker {
-	return &taker{names: n, up: map[netip.Addr]bool{}, kept: map[netip.Addr]int{}, why: func(netip.Addr) paths.Reason { return paths.Reason{} }, changed: func(netip.Addr, bool) {}}
+	return &taker{names: n, up: map[netip.Addr]bool{}}
 }
 
 // take gives the table one event.
@@ -84,17 +79,11 @@ func (f *taker) peer(t *paths.Table, p *api.Peer, now time.Time) {
 	}
 	switch state := s.GetSessionState(); {
 	case state == api.PeerState_ESTABLISHED && !f.up[a]:
-		f.up[a], f.kept[a] = true, 0
+		f.up[a] = true
 		t.Up(k, fillInfo(i, p), now)
-		f.changed(a, true)
 	case state != api.PeerState_ESTABLISHED && f.up[a]:
 		f.up[a] = false
-		why := f.why(a)
-		if s.GetAdminState() == api.PeerState_DOWN && why.Text == "" {
-			why.Admin = true
-		}
-		t.Down(k, why, now)
-		f.changed(a, false)
+		t.Down(k, paths.Reason{Admin: s.GetAdminState() == api.PeerState_DOWN}, now)
 	case state != api.PeerState_ESTABLISHED && s.GetAdminState() == api.PeerState_DOWN:
 		t.Configured(k, fillInfo(i, p), true, now)
 	}
@@ -144,10 +133,8 @@ func (f *taker) path(t *paths.Table, p *api.Path, now time.Time) {
 	}
 	f.one[0] = bgp.NLRI{Prefix: prefix, PathID: p.GetIdentifier()}
 	if p.GetIsWithdraw() {
-		f.kept[from]--
 		f.u.Withdrawn = f.one[:]
 	} else {
-		f.kept[from]++
 		f.u.Announced = f.one[:]
 		f.u.Attrs = f.attributes(p.GetPattrs())
 		f.u.MPNextHop = f.u.Attrs.NextHop

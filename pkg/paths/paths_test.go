@@ -121,6 +121,21 @@ func TestSameUpstreamTwice(t *testing.T) {
 	}
 }
 
+// TestLoop: a path that was in our own AS already is one that the router refuses, unless its table after the policy has it.
+func TestLoop(t *testing.T) {
+	table := two(destination("198.51.100.0/24"))
+	looped := announce(seq(64520, 3356, 64500, 64496), "198.51.100.0/24")
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPre, announce(seq(64510, 64496), "198.51.100.0/24"), start)
+	table.Update(key("r2", "203.0.113.5"), paths.AdjInPre, looped, start)
+	if v := item(t, table, start); v.Working != 1 {
+		t.Errorf("before the policy: %d ways: %s", v.Working, v.Why)
+	}
+	table.Update(key("r2", "203.0.113.5"), paths.AdjInPost, looped, start)
+	if v := item(t, table, start); v.Working != 2 {
+		t.Errorf("after it: %d ways: %s", v.Working, v.Why)
+	}
+}
+
 func TestRouteServer(t *testing.T) {
 	o := destination("198.51.100.0/24")
 	table := paths.New(o)

@@ -461,6 +461,9 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 		}
 		f := &found{key: wayKey(s.key.Router + "/" + s.key.ID(s.info.VRF).Local()), router: s.key.Router, session: s, tellers: []*session{s}}
 		for _, r := range e.covering(s, p) {
+			if s.inRIB() == AdjInPre && loops(r.Attrs.ASPath, s.info.LocalAS) {
+				continue
+			}
 			if c, ok := e.candidate(s, r, outward(r.Attrs.ASPath, s.info.PeerAS, e.t.own, servers), p); ok {
 				c.external = true
 				direct[c.upstream()] = true
@@ -472,6 +475,24 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 		}
 	}
 	return append(ways, e.waysTold(p, direct, monitored, servers)...)
+}
+
+// loops reports whether a path left our AS and came back: a router takes no such path (RFC 4271 section 9.1.2) unless it
+// was told to, which its RIB after the policy shows.
+func loops(p bgp.Path, own bgp.ASN) bool {
+	left := false
+	for _, seg := range p {
+		if seg.Type == bgp.ConfedSequence || seg.Type == bgp.ConfedSet {
+			continue
+		}
+		for _, as := range seg.ASNs {
+			if as == own && left && own != 0 {
+				return true
+			}
+			left = left || as != own
+		}
+	}
+	return false
 }
 
 // covering are the session's paths that cover a prefix, looked up once.

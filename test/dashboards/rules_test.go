@@ -119,6 +119,10 @@ func stories() []story {
 		{"PagerDuty takes nothing", map[string]string{`sparewatch_notification_failures_in_a_row{instance="a",receiver="on-call"}`: "0+1x60"}, []string{"SparewatchNotificationsStuck"}},
 		{"a bad configuration", map[string]string{`sparewatch_config_last_load_successful{instance="a"}`: "0x60"}, []string{"SparewatchConfigNotLoaded"}},
 		{"InfluxDB is away", map[string]string{`sparewatch_export_spool_oldest_timestamp_seconds{instance="a",export="influx"}`: "60x60"}, []string{"SparewatchExportBehind"}},
+		{"a neighbour sends garbage again and again", map[string]string{`sparewatch_bgp_bad_input_total{instance="a",over="bgp",what="garbage"}`: "0+1x60"}, []string{"SparewatchBGPBadInput"}},
+		{"a neighbour sent garbage once", map[string]string{`sparewatch_bgp_bad_input_total{instance="a",over="bgp",what="garbage"}`: "0x29 1x30"}, nil},
+		{"a neighbour is shut on purpose", map[string]string{`sparewatch_bgp_bad_input_total{instance="a",over="bgp",what="closed"}`: "0+1x60"}, nil},
+		{"a router floods the station", map[string]string{`sparewatch_bgp_behind_seconds_total{instance="a",over="bmp"}`: "0+55x60"}, []string{"SparewatchBGPFlooded"}},
 	}
 	for _, r := range finding.Rules() {
 		all = append(all, story{
