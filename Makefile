@@ -74,6 +74,10 @@ dashboards: ## check the dashboards against Grafana's schema, and draw what they
 	scripts/grafana-schema
 	$(GO) test ./test/dashboards -run TestDemo -count=1 -pictures
 
+.PHONY: bench-ledger
+bench-ledger: ## a start with a long ledger, read whole and by its mark; YEAR: how many entries (1,000,000)
+	SPAREWATCH_YEAR=$${YEAR:-1000000} $(GO) test -count=1 -timeout 1h -v -run TestStartWithAYearOfRecords ./pkg/app
+
 .PHONY: bench-paths
 bench-paths: ## a million routes of each of two upstreams over BMP and BGP, one withdrawal until its finding, the largest dump recorded; gobgp and pmacct beside us
 	@scripts/deps pmacct

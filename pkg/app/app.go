@@ -179,7 +179,11 @@ func (a *App) openState(ctx context.Context) error {
 	if err := a.judge.restore(ctx, b); err != nil {
 		return err
 	}
+	a.start(ctx, "marker", a.judge.ledger.run)
 	a.undo = append(a.undo, a.judge.closeOutbox)
+	if h := a.judge.marked; h.Seq > 0 {
+		a.start(ctx, "check of the ledger", func(ctx context.Context) error { return a.judge.ledger.check(ctx, h) })
+	}
 	return nil
 }
 

@@ -43,11 +43,12 @@ type judge struct {
 
 	remembered []paths.Memory // of sessions and ways, from before the start; until the hub has it
 
-	ledger  ledger.Log
+	ledger  *marker
 	writer  *ledger.Writer
 	outbox  *outbox.Outbox
 	stopBox func(context.Context) error
 	head    uint64                // the last entry that the fold has
+	marked  ledger.Head           // up to which the start passed over the ledger; what stands before is checked later
 	broken  error                 // why the ledger could not be written
 	again   time.Time             // when to try the ledger again
 	doubt   atomic.Pointer[error] // why the outbox could not write it
@@ -131,7 +132,8 @@ func (j *judge) restore(ctx context.Context, b *bus.Bus) error {
 	if err != nil {
 		return err
 	}
-	return j.restoreLedger(ctx, b.Ledger())
+	j.ledger = newMarker(b.Ledger(), b.Marks(), j.log)
+	return j.restoreLedger(ctx)
 }
 
 // rememberPaths takes in a piece of what was known of sessions and ways.
@@ -144,22 +146,8 @@ func (j *judge) rememberPaths(key string, value []byte) error {
 	return nil
 }
 
-func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {
-	j.ledger = log
-	j.fold = incident.NewFold(incident.Options{Hold: j.app.hold(j.config), NewID: incident.IDs(j.config.Site)})
-	box, err := j.newOutbox(j.config)
-	if err != nil {
-		return err
-	}
-	j.outbox = box
-	open := map[finding.Key]finding.Finding{}
-	j.writer, err = ledger.Open(ctx, log, func(e ledger.Entry) error {
-		j.head = e.Seq
-		if err := remember(open, e); err != nil {
-			return err
-		}
-		return j.replay(e)
-	})
+func (j *judge) restoreLedger(ctx context.Context) error {
+	open, err := j.readLedger(ctx)
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
@@ -186,6 +174,42 @@ func (j *judge) restoreLedger(ctx context.Context, log ledger.Log) error {
 	return nil
 }
 
+// readLedger reads what the mark of an earlier run names and what came after it, or the whole ledger, and returns the
+// findings that are open.
+func (j *judge) readLedger(ctx context.Context) (open map[finding.Key]finding.Finding, err error) {
+	if k, ok := j.ledger.load(ctx); ok {
+		open, err := j.begin(ctx, k)
+		if err == nil || ctx.Err() != nil {
+			return open, err
+		}
+		j.log.Warn("the ledger is not as the last run left it; the whole of it is read", "error", err)
+	}
+	return j.begin(ctx, mark{})
+}
+
+// begin builds from the ledger what is open, going on from a mark; from an empty one the whole is read.
+func (j *judge) begin(ctx context.Context, k mark) (map[finding.Key]finding.Finding, error) {
+	open := map[finding.Key]finding.Finding{}
+	box, err := j.newOutbox(j.config)
+	if err != nil {
+		return nil, err
+	}
+	j.outbox = box
+	j.fold = incident.NewFold(incident.Options{Hold: j.app.hold(j.config), Closed: k.Closed, NewID: incident.IDs(j.config.Site)})
+	take := func(e ledger.Entry) error { return errors.Join(remember(open, e), j.replay(e)) }
+	if err := j.ledger.resume(ctx, k, take); err != nil {
+		return nil, err
+	}
+	j.marked = k.Head
+	if k.Head.Seq == 0 {
+		j.writer, err = ledger.Open(ctx, j.ledger, take)
+		return open, err
+	}
+	j.head = k.Head.Seq
+	j.writer, err = ledger.OpenAt(ctx, j.ledger, k.Head, take)
+	return open, err
+}
+
 // remember keeps the findings that a ledger leaves open.
 func remember(open map[finding.Key]finding.Finding, e ledger.Entry) error {
 	if e.Kind != ledger.Transition {
@@ -206,10 +230,7 @@ func remember(open map[finding.Key]finding.Finding, e ledger.Entry) error {
 // replay takes in one entry of the ledger that was not made from the present fold.
 func (j *judge) replay(e ledger.Entry) error {
 	j.head = e.Seq
-	if err := j.fold.Replay(e); err != nil {
-		return err
-	}
-	return j.outbox.Apply(e)
+	return errors.Join(j.ledger.take(e), j.fold.Replay(e), j.outbox.Apply(e))
 }
 
 // run is the judge's task. Snapshots are judged at once while a look costs little; one that costs more is followed by

@@ -82,6 +82,9 @@ func (a *App) health() error {
 	if p.broken != nil {
 		return fmt.Errorf("the ledger cannot be written: %w", p.broken)
 	}
+	if err := a.judge.ledger.damage(); err != nil {
+		return fmt.Errorf("the ledger is not what was written: %w", err)
+	}
 	return nil
 }
 

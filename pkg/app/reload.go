@@ -20,12 +20,8 @@ func (j *judge) rebuild(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	next := j.head
-	err = j.ledger.Read(ctx, 1, func(e ledger.Entry) error {
-		next = e.Seq + 1
-		return box.Apply(e)
-	})
-	if err != nil {
+	k := j.ledger.mark()
+	if err := ledger.Pick(ctx, j.ledger, k.Needed, box.Apply); err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
 	if err := j.app.poller.Set(targets(c)); err != nil {
@@ -35,7 +31,7 @@ func (j *judge) rebuild(ctx context.Context, c *config.Config) error {
 		j.log.Error("the old outbox did not end in time", "error", err)
 	}
 	// What the old outbox wrote while the new one read.
-	if err := j.ledger.Read(ctx, next, box.Apply); err != nil {
+	if err := j.ledger.Read(ctx, k.Head.Seq+1, box.Apply); err != nil {
 		j.log.Error("what was told last cannot be read; some of it may be sent again", "error", err)
 	}
 	j.outbox = box

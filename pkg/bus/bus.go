@@ -1,4 +1,4 @@
-// Package bus gives the store behind the program: two key-value buckets and the ledger's log, on NATS JetStream.
+// Package bus gives the store behind the program: three key-value buckets and the ledger's log, on NATS JetStream.
 //
 // JetStream runs inside the process, without an open port and with one folder on disk, or it is an external cluster;
 // past Open nothing differs. NATS's types stay inside. What is stored is bytes: the bus knows no noun but the ledger's
@@ -50,6 +50,7 @@ type Bus struct {
 	closed chan struct{} // closed when conn has ended
 	seen   *Bucket
 	last   *Bucket
+	marks  *Bucket
 	ledger *entries
 
 	js       jetstream.JetStream
@@ -158,6 +159,9 @@ func (b *Bus) open(ctx context.Context, o Options, url string, opts ...nats.Opti
 	if b.last, err = openBucket(ctx, js, bucketConfig{name: o.Name + "_last", about: "The last snapshot of each target. May be deleted.", replicas: o.Replicas, disposable: true}); err != nil {
 		return err
 	}
+	if b.marks, err = openBucket(ctx, js, bucketConfig{name: o.Name + "_marks", about: "Where a start may leave off reading. May be deleted.", replicas: o.Replicas, disposable: true}); err != nil {
+		return err
+	}
 	if b.ledger, err = openLedger(ctx, b.conn, js, o.Name, o.Replicas); err != nil {
 		return err
 	}
@@ -179,6 +183,9 @@ func (b *Bus) Seen() *Bucket { return b.seen }
 
 // Last is the bucket of the last snapshots, by target. It is disposable: its latest values may be lost with the power.
 func (b *Bus) Last() *Bucket { return b.last }
+
+// Marks is the bucket of what makes a start quick. It is disposable too.
+func (b *Bus) Marks() *Bucket { return b.marks }
 
 // Ledger is the ledger's log.
 func (b *Bus) Ledger() ledger.Log { return b.ledger }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -39,6 +40,7 @@ func openLedger(ctx context.Context, conn *nats.Conn, js jetstream.JetStream, na
 		l.stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
 			Name: stream, Description: "The hash-chained record of transitions, notifications and actions.", Subjects: []string{l.subject},
 			Storage: jetstream.FileStorage, Replicas: replicas, AllowAtomicPublish: true, DenyDelete: true, DenyPurge: true, AllowDirect: true,
+			Duplicates: time.Second, // entries are numbered; a server that starts would look for ids in the last two minutes
 		})
 	}
 	if err != nil {

@@ -41,15 +41,16 @@ type member struct {
 	gone     time.Time        // since when it is missing; zero: it stands
 }
 
-// NewFold returns a fold that knows of nothing.
+// NewFold returns a fold that knows of nothing that is open.
 func NewFold(o Options) *Fold {
-	return &Fold{o: o, standing: map[finding.Key]standing{}, open: map[ID]*tracked{}}
+	return &Fold{o: o, opened: o.Closed, standing: map[finding.Key]standing{}, open: map[ID]*tracked{}}
 }
 
 // SetHold changes how long an incident whose findings are gone waits for them; see Options.
 func (f *Fold) SetHold(d time.Duration) { f.o.Hold = d }
 
-// Replay takes in one ledger entry; kinds that are not its own it passes over. Entries come in order, each once.
+// Replay takes in one ledger entry; kinds that are not its own it passes over. Entries come in order, each once. Those of
+// incidents that are over may be left out, and of each finding all but the last.
 func (f *Fold) Replay(e ledger.Entry) error {
 	switch e.Kind {
 	case ledger.Transition:
@@ -58,6 +59,7 @@ func (f *Fold) Replay(e ledger.Entry) error {
 			return err
 		}
 		t.apply(f.standing)
+		f.weigh(t)
 	case ledger.Incident:
 		var c Change
 		if err := json.Unmarshal(e.Body, &c); err != nil {
@@ -66,6 +68,19 @@ func (f *Fold) Replay(e ledger.Entry) error {
 		f.apply(c)
 	}
 	return nil
+}
+
+// weigh gives a finding that is an incident's the severity that it has now.
+func (f *Fold) weigh(t Transition) {
+	if t.Finding == nil {
+		return
+	}
+	for _, i := range f.open {
+		if m, has := i.members[t.Key]; has {
+			m.severity = t.Finding.Severity
+			i.members[t.Key] = m
+		}
+	}
 }
 
 // apply makes the change in f.

@@ -99,6 +99,8 @@ func (s Step) Records(intent func(Notice) ledger.Record) []ledger.Record {
 type Options struct {
 	// Hold is how long an incident whose findings are gone waits for them to come back before it is resolved.
 	Hold time.Duration
+	// Closed is how many incidents were over before the entries that are replayed.
+	Closed int
 	// NewID makes the id of the n-th incident (from 1) that was ever opened; ids must differ over restarts.
 	NewID func(now time.Time, n int) ID
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -367,4 +368,60 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(1000*b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// A start that goes on from a head reads what comes after; what stands before is verified later, and picked by sequence.
+func TestGoingOnFromAHead(t *testing.T) {
+	log := &memory{}
+	w, err := ledger.Open(t.Context(), log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var heads []ledger.Head
+	for i := range 200 {
+		if _, err := w.Append(t.Context(), at, ledger.Record{Kind: ledger.Action, Body: i}); err != nil {
+			t.Fatal(err)
+		}
+		h, _ := w.Head(t.Context())
+		heads = append(heads, h)
+	}
+	var got []uint64
+	note := func(e ledger.Entry) error { got = append(got, e.Seq); return nil }
+	if _, err := ledger.OpenAt(t.Context(), log, heads[196], note); err != nil || fmt.Sprint(got) != "[198 199 200]" {
+		t.Errorf("from the head of 197: %v, %v", got, err)
+	}
+	got = nil
+	if err := ledger.Pick(t.Context(), log, []uint64{1, 2, 40, 150, 200}, note); err != nil || fmt.Sprint(got) != "[1 2 40 150 200]" {
+		t.Errorf("picked: %v, %v", got, err)
+	}
+	rest := func(ledger.Entry) error { return nil }
+	if err := ledger.Check(t.Context(), log, heads[196], rest); err != nil {
+		t.Errorf("the check says %v", err)
+	}
+
+	whole := slices.Clone(log.entries)
+	for _, c := range []struct {
+		name   string
+		change func()
+		broken map[string]uint64 // by function: the entry that it names; 0: it finds nothing wrong
+	}{
+		{"an entry is changed", func() { log.entries[39].Body = []byte("7") }, map[string]uint64{"check": 40, "pick": 40, "open": 0}},
+		{"an entry is changed and hashed anew", func() { log.entries[39].Body = []byte("7"); log.entries[39].Hash = log.entries[39].Sum() }, map[string]uint64{"check": 41, "pick": 0, "open": 0}},
+		{"the head is changed", func() { log.entries[196].Body = []byte("7"); log.entries[196].Hash = log.entries[196].Sum() }, map[string]uint64{"check": 197, "pick": 0, "open": 197}},
+		{"the rest is cut off", func() { log.entries = log.entries[:150] }, map[string]uint64{"check": 151, "pick": 200, "open": 197}},
+		{"the tail is changed", func() { log.entries[198].Body = []byte("7") }, map[string]uint64{"check": 0, "pick": 0, "open": 199}},
+	} {
+		log.entries = slices.Clone(whole)
+		c.change()
+		_, open := ledger.OpenAt(t.Context(), log, heads[196], nil)
+		for what, err := range map[string]error{
+			"open": open, "check": ledger.Check(t.Context(), log, heads[196], rest),
+			"pick": ledger.Pick(t.Context(), log, []uint64{1, 2, 40, 150, 200}, func(ledger.Entry) error { return nil }),
+		} {
+			var broken *ledger.BrokenError
+			if errors.As(err, &broken); (err == nil) != (c.broken[what] == 0) || broken != nil && broken.Seq != c.broken[what] {
+				t.Errorf("%s: %s says %v, want entry %d", c.name, what, err, c.broken[what])
+			}
+		}
+	}
 }
