@@ -482,7 +482,7 @@ func (e *Engine) evidenceFor(p redundancy.Node) []string {
 	return words
 }
 
-// supplies counts the lost nodes below a root by kind, for people: "12 psu, 1 inlet".
+// supplies counts the lost nodes below a root by kind, for people: "1 inlet, 12 supplies".
 func (e *Engine) supplies(p redundancy.Node) string {
 	count := map[component.Kind]int{}
 	for _, n := range e.blame.under[p] {
@@ -490,7 +490,7 @@ func (e *Engine) supplies(p redundancy.Node) string {
 	}
 	var words []string
 	for _, k := range slices.Sorted(maps.Keys(count)) {
-		words = append(words, fmt.Sprintf("%d %s", count[k], k))
+		words = append(words, k.Count(count[k]))
 	}
 	return strings.Join(words, ", ")
 }

@@ -272,7 +272,7 @@ func says(p *state.Part) string {
 		text += fmt.Sprintf(" (%s)", p.Why)
 	}
 	if !p.At.IsZero() {
-		text += ", said " + p.At.UTC().Format("15:04:05")
+		text += ", said " + stamp(p.At)
 	}
 	if p.Source != "" {
 		text += " by " + p.Source

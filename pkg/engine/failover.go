@@ -325,7 +325,7 @@ func (e *Engine) missingRatings(f *flows) {
 	}
 	for k, ids := range by {
 		slices.Sort(ids)
-		e.load.notGiven = append(e.load.notGiven, fmt.Sprintf("%d %s: whether they carry too much after a failure, for they have no rating: %s", len(ids), plural(k), names(ids, 4)))
+		e.load.notGiven = append(e.load.notGiven, fmt.Sprintf("%d %s: whether they carry too much after a failure, for they have no rating: %s", len(ids), k.Plural(), names(ids, 4)))
 	}
 	var dark []component.ID
 	for i := range f.sources {

@@ -179,30 +179,14 @@ func (e *Engine) whyGroup(t *top, v *Group) string {
 			up++
 		}
 	}
-	why := fmt.Sprintf("%d of %d %s work, %d needed", up, v.Designed, plural(v.Kind), v.Needed)
+	why := fmt.Sprintf("%d of %d %s work, %d needed", up, v.Designed, v.Kind.Plural(), v.Needed)
 	if t.form.why != "" {
 		why += "; " + t.form.why
 	}
-	return why
-}
-
-// plural names a kind for people.
-func plural(k component.Kind) string {
-	switch k {
-	case component.PSU:
-		return "supplies"
-	case component.Battery:
-		return "batteries"
-	case component.Switch:
-		return "switches"
-	case component.BGPSession:
-		return "sessions"
-	case component.Path:
-		return "ways"
-	case component.ATS, component.UPS:
-		return string(k) + "es"
+	if shared := e.sharedBy(t, v); shared != "" {
+		why += "; " + shared + " takes more than one of them"
 	}
-	return strings.ReplaceAll(string(k), "_", " ") + "s"
+	return why
 }
 
 // unverified are the components below a top that no target reports, and the supplies whose cords nobody declared

@@ -214,7 +214,7 @@ func (e *Engine) stateFinding(t *top, v *Group) (stand, bool) {
 	s.f.Remedy = e.remedy(t, v, s.f.Causes)
 	if v.State == Lost {
 		if sets, _ := e.weakestNow(t, 1); len(sets) > 0 {
-			s.f.Evidence = append(s.f.Evidence, "any of these alone would be next: "+names(flatten(sets), 8))
+			s.f.Evidence = append(s.f.Evidence, next(flatten(sets)))
 		}
 	}
 	if v.StateWorst != nil && *v.StateWorst != v.State {
@@ -222,6 +222,14 @@ func (e *Engine) stateFinding(t *top, v *Group) (stand, bool) {
 	}
 	e.standing.last[v.ID] = s
 	return s, true
+}
+
+// next says which failures would be the outage.
+func next(ids []component.ID) string {
+	if len(ids) == 1 {
+		return string(ids[0]) + " alone would be next"
+	}
+	return "any of these alone would be next: " + names(ids, 8)
 }
 
 // addCauses adds why each member that does not work doesn't, what was seen, and what the finding hangs under.
@@ -272,10 +280,13 @@ func claimWords(c snapshot.Claim) string {
 
 // groupName names a group for people: "supplies of srv-101", "supplies (gpu) of srv-101".
 func groupName(v *Group) string {
+	if v.Kind == component.Drive && v.Carries.Kind() == component.Volume {
+		return fmt.Sprintf("drives of volume %s of %s", v.Carries.Local(), v.ID.Device())
+	}
 	if v.Kind == component.Path {
 		return "ways to " + strings.TrimPrefix(v.ID.Local(), string(component.Path)+"-")
 	}
-	words := plural(v.Kind)
+	words := v.Kind.Plural()
 	if q := strings.TrimPrefix(v.ID.Local(), string(v.Kind)); q != "" && q != v.ID.Local() {
 		words += " (" + strings.TrimLeft(q, "-") + ")"
 	} else if q == v.ID.Local() {
@@ -392,6 +403,18 @@ func (e *Engine) deadMembers(t *top, v *Group) []stand {
 		}
 	}
 	return found
+}
+
+// sharedBy names what makes a group have fewer spares by its structure than it was meant to have, where one thing does.
+func (e *Engine) sharedBy(t *top, v *Group) string {
+	if v.SparesFull == nil || *v.SparesFull >= v.Designed-v.Needed {
+		return ""
+	}
+	s, ok := e.falseRedundancy(t, v)
+	if !ok || len(s.f.Causes) != 1 {
+		return ""
+	}
+	return s.shared
 }
 
 // falseRedundancy is the standing finding on members that share what can take them together.
@@ -587,7 +610,7 @@ func (e *Engine) mismatch(v *Group, c snapshot.Claim, own State, up int) finding
 		Remedy:  fmt.Sprintf("Look at the supplies, drives or fans of %s yourself; if the device is wrong update its firmware, if we are declare the group's needed and designed numbers.", v.ID.Device()),
 	}
 	if v.Kind != "" {
-		f.Remedy = strings.Replace(f.Remedy, "supplies, drives or fans", plural(v.Kind), 1)
+		f.Remedy = strings.Replace(f.Remedy, "supplies, drives or fans", v.Kind.Plural(), 1)
 	}
 	if w := claimWords(c); w != "" {
 		f.Evidence = append(f.Evidence, w)

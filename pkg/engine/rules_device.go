@@ -88,7 +88,7 @@ func sourceMismatch(p *state.Part) stand {
 		if w.Why != "" {
 			line += fmt.Sprintf(" (%s)", w.Why)
 		}
-		s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s, since %s, said %s", line, w.Since.UTC().Format("15:04:05"), w.At.UTC().Format("15:04:05")))
+		s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s, since %s, said %s", line, stamp(w.Since), stamp(w.At)))
 		s.f.Since = later(s.f.Since, w.Since)
 	}
 	s.f.Summary = fmt.Sprintf("%s: %s", name(p.ID), strings.Join(slices.Compact(words), ", "))
@@ -148,7 +148,7 @@ func (e *Engine) onBattery(p *state.Part, n redundancy.Node) stand {
 	evidence := []string{says(p)}
 	for _, r := range p.Readings {
 		if (r.Name == "runtime" || r.Name == "charge" || r.Name == "load") && r.Value.Known() {
-			evidence = append(evidence, fmt.Sprintf("%s: %g %s", r.Name, float64(r.Value), r.Unit))
+			evidence = append(evidence, r.Name+": "+component.Quantity(float64(r.Value), r.Unit))
 		}
 	}
 	return stand{lost: n, hangs: true, f: finding.Finding{Key: finding.KeyOf(finding.OnBattery, p.ID), Rule: finding.OnBattery, Subject: p.ID,

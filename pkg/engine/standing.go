@@ -576,7 +576,7 @@ func (e *Engine) claimsWithoutMembers() []stand {
 			if len(c.Members) > 0 || formed {
 				continue
 			}
-			found = append(found, e.blindSpot(c.Group, fmt.Sprintf("%s speaks of a group of %s and names none of its members: not judged", name, plural(c.Kind)),
+			found = append(found, e.blindSpot(c.Group, fmt.Sprintf("%s speaks of a group of %s and names none of its members: not judged", name, c.Kind.Plural()),
 				"Nothing can be done about the device's words; if it has such parts, declare the group.", nil))
 		}
 	}

@@ -211,7 +211,7 @@ func (p *Printer) wrong(parts []component.Component) {
 	var rows [][]cell
 	for _, k := range order {
 		if list := same[k]; len(list) > fold && !p.o.All {
-			rows = append(rows, []cell{partCell(&list[0]), {string(k.kind) + "/" + locals(list), normal}, {Count(len(list), string(k.kind)), dim}, {clean(k.why), normal}})
+			rows = append(rows, []cell{partCell(&list[0]), {string(k.kind) + "/" + locals(list), normal}, {k.kind.Count(len(list)), dim}, {clean(k.why), normal}})
 			continue
 		}
 		for _, c := range same[k] {
@@ -232,7 +232,7 @@ func (p *Printer) parts(parts []component.Component) {
 		of := parts[:n]
 		parts = parts[n:]
 		if n > 2*fold && !p.o.All {
-			rows = append(rows, []cell{{"✓ ok", good}, {string(of[0].Kind) + "/" + locals(of), normal}, {Count(n, string(of[0].Kind)), dim}, {span(of), normal}})
+			rows = append(rows, []cell{{"✓ ok", good}, {string(of[0].Kind) + "/" + locals(of), normal}, {of[0].Kind.Count(n), dim}, {span(of), normal}})
 			continue
 		}
 		for _, c := range of {
@@ -267,7 +267,7 @@ func readings(all []component.Reading) string {
 		if r.Phase != "" {
 			name += " " + clean(r.Phase)
 		}
-		words = append(words, name+" "+quantity(float64(r.Value), r.Unit))
+		words = append(words, name+" "+component.Quantity(float64(r.Value), r.Unit))
 	}
 	return strings.Join(words, ", ")
 }
@@ -298,26 +298,12 @@ func span(parts []component.Component) string {
 		}
 		name := strings.ReplaceAll(clean(k.name), "_", " ")
 		if low[k] == high[k] {
-			words = append(words, name+" "+quantity(low[k], k.unit))
+			words = append(words, name+" "+component.Quantity(low[k], k.unit))
 			continue
 		}
-		words = append(words, name+" "+quantity(low[k], "")+" to "+quantity(high[k], k.unit))
+		words = append(words, name+" "+component.Quantity(low[k], "")+" to "+component.Quantity(high[k], k.unit))
 	}
 	return strings.Join(words, ", ")
-}
-
-func quantity(v float64, unit string) string {
-	s := strconv.FormatFloat(v, 'f', 2, 64)
-	s = strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
-	switch unit {
-	case "", "1":
-		return s
-	case "Cel":
-		return s + " °C"
-	case "%":
-		return s + " %"
-	}
-	return s + " " + unit
 }
 
 func (p *Printer) errors(all []snapshot.Error) {

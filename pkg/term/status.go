@@ -378,6 +378,8 @@ func ids(all []component.ID) string {
 func age(d time.Duration) string {
 	d = max(d, 0)
 	switch {
+	case d < time.Second:
+		return "less than a second"
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < time.Hour:
