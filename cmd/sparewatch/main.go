@@ -35,6 +35,7 @@ type cli struct {
 	Simulate   simulateCmd   `cmd:"" help:"What would be lost if something failed: ask the daemon, or the declared topology."`
 	Gate       gateCmd       `cmd:"" help:"Ask the daemon whether something may be taken down now: exit 0 yes, 1 no, 2 no answer."`
 	Cuts       cutsCmd       `cmd:"" help:"Minimal cut sets of a service, as things stand or as declared; or of a fault tree in the Open-PSA format."`
+	Capacity   capacityCmd   `cmd:"" help:"What single failures, or all pairs, would overload, and how much more may be installed."`
 	Paths      pathsCmd      `cmd:"" help:"Read MRT files or captures of BGP: sessions, upstreams, and what all ways out share."`
 	Profile    profileCmd    `cmd:"" help:"Try an SNMP profile of your own on a recording."`
 	Completion completionCmd `cmd:"" help:"Print the script that completes commands and flags in a shell."`

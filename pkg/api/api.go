@@ -4,6 +4,8 @@
 //	GET /api/v1/status                          Status: services, groups, findings, incidents, targets
 //	GET /api/v1/simulate?fail=ID&fail=ID        engine.Simulation: what would be lost
 //	GET /api/v1/gate?fail=ID&fail=ID&strict=1   engine.Gate: may these be taken down now
+//	GET /api/v1/cuts?of=ID&order=2              engine.CutSets: the smallest sets of failures that take it down
+//	GET /api/v1/capacity?order=2                engine.CapacityReport: what single failures, or pairs, overload
 //	GET /healthz                                200 while the daemon judges
 //	GET /readyz                                 200 once it has read its targets
 //
@@ -86,6 +88,7 @@ type Daemon struct {
 	Simulate func(ctx context.Context, fail []string) (*engine.Simulation, error)
 	Gate     func(ctx context.Context, fail []string, strict bool) (*engine.Gate, error)
 	Cuts     func(ctx context.Context, of string, order, limit int) (*engine.CutSets, error)
+	Capacity func(ctx context.Context, order, limit int) (*engine.CapacityReport, error)
 	Healthy  func() error // why the daemon does not do its work; nil when it does
 	Ready    func() error // why it cannot answer for everything yet
 }
@@ -111,10 +114,11 @@ func Handler(d Daemon) http.Handler {
 		question(w, r, func(ctx context.Context, fail []string) (any, error) { return d.Gate(ctx, fail, strict) })
 	})
 	mux.HandleFunc("GET /api/v1/cuts", func(w http.ResponseWriter, r *http.Request) { cuts(w, r, d) })
+	mux.HandleFunc("GET /api/v1/capacity", func(w http.ResponseWriter, r *http.Request) { loads(w, r, d) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, d.Healthy()) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, d.Ready()) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, r.Method+" "+r.URL.Path+" is not served", "GET /api/v1/status, /api/v1/simulate?fail=ID, /api/v1/gate?fail=ID or /api/v1/cuts?of=ID")
+		refuse(w, http.StatusNotFound, r.Method+" "+r.URL.Path+" is not served", "GET /api/v1/status, /api/v1/simulate?fail=ID, /api/v1/gate?fail=ID, /api/v1/cuts?of=ID or /api/v1/capacity?order=2")
 	})
 	return mux
 }
@@ -142,16 +146,9 @@ const mostCuts = 10000
 // cuts reads whose cut sets are asked for, asks, and answers.
 func cuts(w http.ResponseWriter, r *http.Request, d Daemon) {
 	q := r.URL.Query()
-	order, limit := 0, 100
-	for name, into := range map[string]*int{"order": &order, "limit": &limit} {
-		if s := q.Get(name); s != "" {
-			n, err := strconv.Atoi(s)
-			if err != nil || n < 0 {
-				refuse(w, http.StatusBadRequest, fmt.Sprintf("%s=%q is no number", name, s), "write a number from 0 up")
-				return
-			}
-			*into = n
-		}
+	order, limit, ok := bounds(w, r)
+	if !ok {
+		return
 	}
 	if q.Get("of") == "" {
 		refuse(w, http.StatusBadRequest, "no service is named", "name one: ?of=payments&order=3")
@@ -161,6 +158,38 @@ func cuts(w http.ResponseWriter, r *http.Request, d Daemon) {
 	defer cancel()
 	v, err := d.Cuts(ctx, q.Get("of"), order, min(limit, mostCuts))
 	reply(w, v, err)
+}
+
+// loads asks what failures do to what carries load, and answers.
+func loads(w http.ResponseWriter, r *http.Request, d Daemon) {
+	order, limit, ok := bounds(w, r)
+	if !ok {
+		return
+	}
+	if order > 2 {
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("order=%d: loads are followed for single failures and pairs", order), "write order=1 or order=2; any set that you name is followed by /api/v1/simulate?fail=ID&fail=ID&fail=ID")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
+	defer cancel()
+	v, err := d.Capacity(ctx, order, min(limit, mostCuts))
+	reply(w, v, err)
+}
+
+// bounds reads how many failures at once are asked for (0: any number) and how much is listed; not ok where it refused.
+func bounds(w http.ResponseWriter, r *http.Request) (order, limit int, ok bool) {
+	limit = 100
+	for name, into := range map[string]*int{"order": &order, "limit": &limit} {
+		if s := r.URL.Query().Get(name); s != "" {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 0 {
+				refuse(w, http.StatusBadRequest, fmt.Sprintf("%s=%q is no number", name, s), "write a number from 0 up")
+				return 0, 0, false
+			}
+			*into = n
+		}
+	}
+	return order, limit, true
 }
 
 // reply answers with what the engine said.

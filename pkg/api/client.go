@@ -60,6 +60,12 @@ func (c Client) Cuts(ctx context.Context, of string, order, limit int) (*engine.
 	return &s, c.get(ctx, "/api/v1/cuts", url.Values{"of": {of}, "order": {strconv.Itoa(order)}, "limit": {strconv.Itoa(limit)}}, &s)
 }
 
+// Capacity asks what single failures (order 1), or pairs too (2), do to what carries load.
+func (c Client) Capacity(ctx context.Context, order, limit int) (*engine.CapacityReport, error) {
+	var s engine.CapacityReport
+	return &s, c.get(ctx, "/api/v1/capacity", url.Values{"order": {strconv.Itoa(order)}, "limit": {strconv.Itoa(limit)}}, &s)
+}
+
 // largest answer that is read: ten thousand devices with their groups and findings, several times over.
 const largest = 512 << 20
 

@@ -15,7 +15,7 @@ func TestDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, object := range []any{Status{}, engine.Simulation{}, engine.Gate{}, engine.CutSets{}, Inspection{}, engine.Comparison{}, Problem{}} {
+	for _, object := range []any{Status{}, engine.Simulation{}, engine.Gate{}, engine.CutSets{}, engine.CapacityReport{}, Inspection{}, engine.Comparison{}, Problem{}} {
 		keys := map[string]bool{}
 		keysOf(reflect.TypeOf(object), map[reflect.Type]bool{}, keys)
 		if len(keys) < 2 {

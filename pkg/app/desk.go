@@ -29,7 +29,7 @@ func newDesk() *desk {
 // timely are answers that say how far they go where their time was over.
 type timely interface{ EndedAfter(time.Duration) }
 
-var _ = []timely{(*engine.CutSets)(nil)}
+var _ = []timely{(*engine.CutSets)(nil), (*engine.LoadPairs)(nil)}
 
 // answer has a question answered at the desk: as far as it comes within the desk's time, and only while the one who asked
 // waits.

@@ -91,7 +91,7 @@ const lastAnswers = 3 * time.Second
 // routes are all that the daemon answers.
 func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
-	asked := api.Handler(api.Daemon{Status: a.Status, Simulate: a.Simulate, Gate: a.Gate, Cuts: a.Cuts, Healthy: a.health, Ready: a.ready})
+	asked := api.Handler(api.Daemon{Status: a.Status, Simulate: a.Simulate, Gate: a.Gate, Cuts: a.Cuts, Capacity: a.Capacity, Healthy: a.health, Ready: a.ready})
 	mux.Handle("/api/", asked)
 	mux.Handle("/healthz", asked)
 	mux.Handle("/readyz", asked)

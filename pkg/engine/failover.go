@@ -567,8 +567,11 @@ func (e *Engine) overloadedBy(nodes []redundancy.Node, sim *Simulation) (trips [
 			}
 		}
 	}
-	slices.SortFunc(sim.Overloaded, func(a, b Overload) int {
-		return cmp.Or(compareBool(b.Trips, a.Trips), cmp.Compare(b.After.Ratio, a.After.Ratio), compareIDs(a.ID, b.ID))
-	})
+	slices.SortFunc(sim.Overloaded, compareOverloads)
 	return trips
+}
+
+// compareOverloads puts those that trip first, then the fullest.
+func compareOverloads(a, b Overload) int {
+	return cmp.Or(compareBool(b.Trips, a.Trips), cmp.Compare(b.After.Ratio, a.After.Ratio), compareIDs(a.ID, b.ID))
 }

@@ -100,6 +100,42 @@ func (p *Printer) Capacity(c *engine.Loads) {
 	p.notGiven(c.NotGiven)
 }
 
+// LoadPairs prints the pairs of failures that overload what neither of the two does.
+func (p *Printer) LoadPairs(c *engine.LoadPairs) {
+	p.Heading("Pairs that overload what neither failure does alone")
+	for i := range c.Pairs {
+		pair := &c.Pairs[i]
+		words := make([]string, 0, len(pair.Overloaded))
+		for j := range pair.Overloaded {
+			o := &pair.Overloaded[j]
+			how := "carries "
+			switch {
+			case o.Trips:
+				how = "trips at "
+			case o.MayTrip:
+				how = "may trip at "
+			}
+			words = append(words, string(o.ID)+" "+how+o.After.Words())
+		}
+		p.Line("  %s: %s", clean(strings.Join(idWords(pair.Fail), " + ")), clean(strings.Join(words, "; ")))
+		if len(pair.Services) > 0 {
+			p.Line("    %s", p.paint(bad, "goes down with it: "+clean(strings.Join(idWords(pair.Services), ", "))))
+		}
+	}
+	if more := c.Found - len(c.Pairs); more > 0 {
+		p.Line("  and %d more (--limit)", more)
+	}
+	verdict := fmt.Sprintf("%s found, of %d pairs of %s; %d were followed, for the others the loads are too small to matter", Count(c.Found, "pair"), c.Considered, Count(c.Components, "component"), c.Followed)
+	switch {
+	case c.Whole:
+	case c.StoppedAfter > 0:
+		verdict = fmt.Sprintf("%s found; stopped after %g s, with %d of %d pairs of %s followed: there may be more", Count(c.Found, "pair"), c.StoppedAfter, c.Followed, c.Considered, Count(c.Components, "component"))
+	default:
+		verdict = fmt.Sprintf("%s found; there are too many of %d pairs of %s to follow: there may be more", Count(c.Found, "pair"), c.Considered, Count(c.Components, "component"))
+	}
+	p.Line("  %s", verdict)
+}
+
 func headroom(h *engine.Headroom, c *engine.Loads) []cell {
 	unit := capacity.VoltAmpere
 	for i := range c.Elements {
