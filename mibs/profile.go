@@ -143,6 +143,7 @@ type Test struct {
 	Op     string   // is, in, !=, >, <, >=, <=, &, bit, re, exists, missing
 	Words  []string // is, in, !=
 	Number float64
+	DBm    float64 // of Ref's value, a level in so many dBm, which becomes milliwatts before it is scaled and compared by size; 0: no level
 	Scale  float64 // of Ref's value, before it is compared by size; 0: 1
 	Other  *Ref    // compared with instead of Number or Words
 	Re     *regexp.Regexp

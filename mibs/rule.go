@@ -140,6 +140,7 @@ func (r reader) rule(s scope, n *yaml.Node, w words, depth int) *Rule {
 		}
 	}
 	scale, _ := r.float(f.take("scale"), "scale")
+	dbm, _ := r.float(f.take("dbm"), "dbm")
 	for _, c := range [][2]string{{"above", ">"}, {"below", "<"}, {"at_least", ">="}, {"at_most", "<="}, {"equals", "is"}} {
 		v := f.take(c[0])
 		if v == nil {
@@ -149,7 +150,7 @@ func (r reader) rule(s scope, n *yaml.Node, w words, depth int) *Rule {
 			r.errorf(v, "%s compares the value named by \"of\", once", c[0])
 			continue
 		}
-		t := Test{Ref: *out.Of, Op: c[1], Scale: scale}
+		t := Test{Ref: *out.Of, Op: c[1], Scale: scale, DBm: dbm}
 		if x, err := strconv.ParseFloat(v.Value, 64); err == nil {
 			t.Number, t.Words = x, []string{v.Value}
 		} else if ref, err := s.ref(r.str(v, c[0])); err == nil {

@@ -473,6 +473,9 @@ func (e *reading) test(t *mibs.Test, r *row) bool {
 	if !ok {
 		return false
 	}
+	if t.DBm != 0 {
+		f = math.Pow(10, f*t.DBm/10)
+	}
 	if t.Scale != 0 {
 		f *= t.Scale
 	}

@@ -20,13 +20,22 @@ func TestMadeDevices(t *testing.T) {
 	}
 	for file, want := range map[string][]string{
 		"bundles.snmprec": {
-			"port/swp1 ok", "port/swp2 failed ifOperStatus is down(2)", "port/swp3 ok", "port/swp4 ok+standby dot3adAggPortActorOperState: notDistributing ()",
+			"port/swp1 ok", "port/swp2 failed ifOperStatus is down(2)", "port/swp3 ok", "port/swp4 ok+standby dot3adAggPortActorOperState: notDistributing",
 			"port/swp5 absent stoppedByIntent", "port/lag/bond1 ok", "port/lag/bond2 ok", "port/lag/bond3 absent stoppedByIntent",
 			"port-bond1 needs 1 of port/swp1 port/swp2 carries port/lag/bond1", "port-bond2 needs 1 of port/swp3 port/swp4 carries port/lag/bond2",
 		},
-		"optics-junos.snmprec":  {"port/xe-0/0/1 impaired+predicted jnxDomCurrentWarnings: rxLaserPowerLowWarning (@)", "port/xe-0/0/3 impaired+predicted jnxDomCurrentAlarms: rxLaserPowerLowAlarm ()"},
+		"optics-junos.snmprec":  {"port/xe-0/0/1 impaired+predicted jnxDomCurrentWarnings: rxLaserPowerLowWarning", "port/xe-0/0/3 impaired+predicted jnxDomCurrentAlarms: rxLaserPowerLowAlarm"},
 		"optics-cisco.snmprec":  {"port/Ethernet1/26 impaired+predicted Ethernet1/26 Lane 1 Transceiver Receive Power Sensor reads -11000, below its threshold -10700", "port/TenGigabitEthernet0/0/10 impaired+predicted subslot 0/0 transceiver 10 Rx Power Sensor reads 600, above its threshold 499"},
 		"optics-arista.snmprec": {"port/Ethernet2 impaired+predicted DOM RX Power Sensor for Ethernet2 reads 900, below its threshold 1000"},
+		"optics-huawei.snmprec": {"port/10GE1/0/2 impaired+predicted hwEntityOpticalRxPower is -1650 (0.01 dBm), its lower limit -1600", "port/10GE1/0/6 impaired+predicted hwEntityOpticalTxPower is -950 (0.01 dBm), its lower limit -900"},
+		"optics-comware.snmprec": {
+			"port/Ten-GigabitEthernet1/0/2 impaired+predicted hh3cTransceiverCurRXPower is -1650 (0.01 dBm), its lower limit 251 (0.1 µW)", "port/Ten-GigabitEthernet1/0/5 impaired+predicted hh3cTransceiverErrors: laserOutputPowerFault",
+			"port/Ten-GigabitEthernet1/0/6 impaired+predicted hh3cTransceiverCurTXPower is 260 (0.01 dBm), its upper limit 17783 (0.1 µW)",
+		},
+		"optics-nokia.snmprec":    {"port/1/1/2 impaired+predicted tmnxDDMFailedThresholds: rxOpticalPower-low-warning; tmnxDDMFailedThresholds: rxOpticalPower-low-alarm"},
+		"optics-cx.snmprec":       {"port/1/1/2 impaired+predicted lane 2 receives -17.90, below its limit", "port/1/1/4 impaired+predicted the laser of lane 1 has a bias current above its limit"},
+		"optics-procurve.snmprec": {"port/50 impaired+predicted hpicfXcvrAlarms: rxPowerLowWarning"},
+		"optics-ciena.snmprec":    {"port/1 impaired+predicted wwpLeosPortXcvrRxPower is 4 µW, its lower limit 5"},
 		"pair-vpc.snmprec": {
 			"switch/vpc-10-peer impaired cVpcPeerKeepAliveStatus is peerUnreachable(3)", "switch/vpc-20-peer failed cVpcRoleStatus is noneEstablished(5); the peer link port-channel502 has ifOperStatus 2",
 			"switch/vpc-30-peer failed cVpcDualActiveDetectionStatus is dualActive(1)", "port/vpc-1 ok", "port/vpc-2 impaired cVpcStatusHostLinkConsistencyDetail is VLANs differ",

@@ -209,6 +209,9 @@ func (e *reading) stated(rule *mibs.Rule, s *mibs.State, v Value, r *row) verdic
 		}
 		return out
 	}
+	if rule.Bits != nil && s.Label != "" {
+		v = Value{} // octets, which tell nobody anything
+	}
 	out.why = []string{said(rule.Of.Name, s.Label, v)}
 	return out
 }
@@ -229,6 +232,9 @@ func said(name, label string, v Value) string {
 		return fmt.Sprintf("%s is %s(%s)", name, label, words)
 	case v.Type == String && strings.EqualFold(label, words):
 		return fmt.Sprintf("%s is %s", name, words)
+	}
+	if words == "" {
+		return fmt.Sprintf("%s: %s", name, label)
 	}
 	return fmt.Sprintf("%s: %s (%s)", name, label, words)
 }
