@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type runCmd struct {
@@ -62,13 +64,16 @@ func (c *runCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Println(a.URL())
-	err = serve(ctx, a, hup, func() error {
+	manager := underSystemd()
+	manager.tell("READY=1", fmt.Sprintf("STATUS=watches %s; page on %s", term.Count(len(cfg.Devices), "device"), a.URL()))
+	err = serve(ctx, a, manager, hup, func() error {
 		cfg, err := load()
 		if err == nil {
 			err = a.Reload(ctx, cfg)
 		}
 		return err
 	}, log)
+	manager.tell("STOPPING=1")
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if stopped := a.Stop(end); err == nil {
@@ -77,14 +82,21 @@ func (c *runCmd) Run(ctx context.Context) error {
 	return err
 }
 
-// serve waits for the end, and reloads when it is told to. A configuration that cannot be loaded changes nothing.
-func serve(ctx context.Context, a *app.App, hup <-chan os.Signal, reload func() error, log *slog.Logger) error {
+// serve waits for the end, and reloads when it is told to. A configuration that cannot be loaded changes nothing. As long as
+// the daemon judges, its manager is told so.
+func serve(ctx context.Context, a *app.App, manager systemd, hup <-chan os.Signal, reload func() error, log *slog.Logger) error {
+	pulse, stop := manager.pulse()
+	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-a.Failed():
 			return err
+		case <-pulse:
+			if !errors.Is(a.Healthy(), app.ErrStuck) {
+				manager.tell("WATCHDOG=1")
+			}
 		case <-hup:
 			if err := reload(); err != nil {
 				a.ReloadFailed()

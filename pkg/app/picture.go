@@ -74,10 +74,14 @@ func (a *App) metrics() prom.View {
 // stuck is how old a picture may be before the daemon counts as ill: the judge makes one each second.
 const stuck = 30 * time.Second
 
-func (a *App) health() error {
+// ErrStuck says that the judge has not judged for so long that it may never again.
+var ErrStuck = errors.New("nothing was judged")
+
+// Healthy says why the daemon does not do its work; nil when it does. Where it wraps ErrStuck, only a restart may help.
+func (a *App) Healthy() error {
 	p := a.picture.Load()
 	if age := a.now().Sub(p.at); age > stuck {
-		return fmt.Errorf("nothing was judged for %s", age.Round(time.Second))
+		return fmt.Errorf("%w for %s", ErrStuck, age.Round(time.Second))
 	}
 	if p.broken != nil {
 		return fmt.Errorf("the ledger cannot be written: %w", p.broken)

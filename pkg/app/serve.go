@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +23,9 @@ func (a *App) listen() error {
 	at := a.o.Config.Web.Listen
 	l, err := net.Listen("tcp", at)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("listen on %s: %w; ports below 1024 take CAP_NET_BIND_SERVICE, see docs/install.md", at, err)
+		}
 		return fmt.Errorf("listen on %s: %w; choose another address with web: {listen: ...}", at, err)
 	}
 	a.listener = l
@@ -91,7 +95,7 @@ const lastAnswers = 3 * time.Second
 // routes are all that the daemon answers.
 func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
-	asked := api.Handler(api.Daemon{Status: a.Status, Simulate: a.Simulate, Gate: a.Gate, Cuts: a.Cuts, Capacity: a.Capacity, Healthy: a.health, Ready: a.ready})
+	asked := api.Handler(api.Daemon{Status: a.Status, Simulate: a.Simulate, Gate: a.Gate, Cuts: a.Cuts, Capacity: a.Capacity, Healthy: a.Healthy, Ready: a.ready})
 	mux.Handle("/api/", asked)
 	mux.Handle("/healthz", asked)
 	mux.Handle("/readyz", asked)

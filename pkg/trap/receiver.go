@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -142,7 +143,11 @@ func Listen(addr string) (*net.UDPConn, error) {
 	}
 	conn, err := net.ListenUDP("udp", at)
 	if err != nil {
-		return nil, fmt.Errorf("listen for traps on %s: %w", addr, err)
+		err = fmt.Errorf("listen for traps on %s: %w", addr, err)
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; ports below 1024 take CAP_NET_BIND_SERVICE, see docs/install.md", err)
+		}
+		return nil, err
 	}
 	_ = conn.SetReadBuffer(buffer) // less will do
 	return conn, nil
