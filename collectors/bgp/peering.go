@@ -231,9 +231,9 @@ func (t *talk) write(b []byte) {
 // run opens the session and hears it until its end, which is never without an error.
 func (t *talk) run() error {
 	t.last = time.Now()
-	if least := 256 - min(t.n.Hops, 255); t.n.Hops > 0 {
+	if least := t.n.leastTTL(); least > 0 {
 		if err := t.onLink(least); err != nil {
-			return fmt.Errorf("the kernel cannot see to it that the neighbour is %d hops away (ttl_security): %w", t.n.Hops, err)
+			return fmt.Errorf("the kernel cannot see to it that the neighbour is where it may be (ttl_security): %w", err)
 		}
 	}
 	ours := bgp.Open{AS: t.localAS(), ID: t.speaker.id, Hold: uint16(t.hold / time.Second), Families: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast},
@@ -278,7 +278,7 @@ func (t *talk) onLink(least int) error {
 	if err != nil {
 		return err
 	}
-	return control(raw, func(fd uintptr) error { return setLeastHops(fd, t.n.Address.Is6(), least) })
+	return control(raw, func(fd uintptr) error { return setLeastTTL(fd, t.n.Address.Is6(), least) })
 }
 
 // expect reads one message, which has to be of this type; state is RFC 6608's subcode for where we are.

@@ -3,15 +3,18 @@ package bgp
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/secret"
 )
 
 // caller is a neighbour that says what it is told to say, and keeps what the speaker answers.
@@ -26,7 +29,9 @@ type caller struct {
 
 func call(t *testing.T, from string, to netip.AddrPort) *caller {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second, Control: func(_, _ string, raw syscall.RawConn) error {
+		return control(raw, func(fd uintptr) error { return setTTL(fd, to.Addr().Is6()) })
+	}}
 	c, err := d.Dial("tcp", to.String())
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +230,48 @@ func TestAFloodOfUpdates(t *testing.T) {
 	want := uint64((sent+rest)/len(one) + 1)
 	eventually(t, "everything is taken in afterwards", func() bool { return speakerCounts(h).Messages == want })
 	if l, _ := h.Speaker(); l.Counts.Behind == 0 || l.Connected != 1 {
+		t.Errorf("%+v", l)
+	}
+}
+
+// TestNeighboursOnTheLink: what has crossed more routers than may stand between never arrives (RFC 5082).
+func TestNeighboursOnTheLink(t *testing.T) {
+	t.Parallel()
+	near := Neighbour{Device: "near", Address: netip.MustParseAddr("127.9.73.2"), AS: 65102, Upstream: true, Hops: 1}
+	far := Neighbour{Device: "far", Address: netip.MustParseAddr("127.9.73.3"), AS: 65102, Upstream: true, Hops: 1}
+	h, _, at := startSpeaker(t, "127.9.73.9", near, far)
+	w := call(t, "127.9.73.2", at)
+	write(t, w, octets(t, wireOpen+wireAlive))
+	eventually(t, "one that is near has a session", func() bool { l, _ := h.Speaker(); return l.Connected == 1 })
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.9.73.3")}, Timeout: 500 * time.Millisecond} // sends with the system's 64
+	if c, err := d.Dial("tcp", at.String()); err == nil {
+		_ = c.Close()
+		t.Error("one that is far can connect")
+	}
+}
+
+// TestIPv6: neighbours and their passwords may be IPv6 too.
+func TestIPv6(t *testing.T) {
+	t.Parallel()
+	own := netip.IPv6Loopback()
+	n := Neighbour{Device: "up", Address: own, AS: 65102, Upstream: true, Password: secret.New("sesame")}
+	h, got, at := startSpeaker(t, "[::1]", n)
+	d := net.Dialer{Timeout: 5 * time.Second, Control: func(_, _ string, raw syscall.RawConn) error {
+		return control(raw, func(fd uintptr) error { return setPassword(fd, own, "sesame") })
+	}}
+	c, err := d.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	write(t, c, octets(t, marker+"0031 01 04 fe4e 00b4 01010101 14 0212 010400010001 010400020001 41040000fe4e"), octets(t, wireAlive),
+		octets(t, marker+"003d 02 0000 0026 400101 00 400206 02010000fe4e 800e16 000201 10 20010db8000000000000000000000001 00 00"))
+	eventually(t, "its path is there", func() bool {
+		p := part(got.of("up"), "up/bgp_session/::1")
+		return p != nil && p.Condition == component.OK && p.Reading("prefixes") == 1
+	})
+	if l, _ := h.Speaker(); l.Connected != 1 {
 		t.Errorf("%+v", l)
 	}
 }

@@ -36,17 +36,16 @@ func setPassword(fd uintptr, neighbour netip.Addr, password string) error {
 	return err
 }
 
-// setHops lets what is sent cross as many routers as there are: both ends of a session on one link may ask for that (RFC
-// 5082).
-func setHops(fd uintptr, v6 bool) error {
+// setTTL sends with 255, as neighbours may ask for that look how many routers were crossed (RFC 5082).
+func setTTL(fd uintptr, v6 bool) error {
 	if v6 {
 		return syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, syscall.IPV6_UNICAST_HOPS, 255)
 	}
 	return syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, syscall.IP_TTL, 255)
 }
 
-// setLeastHops drops what has crossed so many routers that less than this is left of 255.
-func setLeastHops(fd uintptr, v6 bool, least int) error {
+// setLeastTTL drops packets of which less is left than this; 0: none.
+func setLeastTTL(fd uintptr, v6 bool, least int) error {
 	if v6 {
 		return syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, ipv6MinHops, least)
 	}

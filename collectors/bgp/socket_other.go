@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// setPassword, setHops and setLeastHops are for Linux alone: elsewhere sessions have no password and are not tied to a
+// setPassword, setTTL and setLeastTTL are for Linux alone: elsewhere sessions have no password and are not tied to a
 // link.
 func setPassword(_ uintptr, _ netip.Addr, password string) error {
 	if password == "" {
@@ -16,6 +16,11 @@ func setPassword(_ uintptr, _ netip.Addr, password string) error {
 	return errors.ErrUnsupported
 }
 
-func setHops(uintptr, bool) error { return nil }
+func setTTL(uintptr, bool) error { return nil }
 
-func setLeastHops(uintptr, bool, int) error { return errors.ErrUnsupported }
+func setLeastTTL(_ uintptr, _ bool, least int) error {
+	if least == 0 {
+		return nil
+	}
+	return errors.ErrUnsupported
+}

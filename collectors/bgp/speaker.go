@@ -150,7 +150,7 @@ func (s *speaker) open(ctx context.Context) error {
 	var errs []error
 	for _, network := range networks {
 		c := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-			return raw.Control(func(fd uintptr) { _ = setHops(fd, network == "tcp6") }) // the answer to a SYN has it then
+			return raw.Control(func(fd uintptr) { _ = setTTL(fd, network == "tcp6") }) // the answer to a SYN has it then
 		}}
 		l, err := c.Listen(ctx, network, net.JoinHostPort(host, port))
 		if err != nil {
@@ -384,6 +384,7 @@ func (s *speaker) reconfigure(ctx context.Context, o SpeakerOptions) error {
 			errs = append(errs, s.password(n, n.Password.Reveal()))
 		}
 	}
+	errs = append(errs, s.onLink())
 	s.mu.Unlock()
 	for _, p := range added {
 		s.hub.feed(func(t *paths.Table, now time.Time) { t.Expected(s.key(p.n), s.info(p.n), now) })
@@ -415,6 +416,41 @@ func (s *speaker) password(n Neighbour, password string) error {
 	return nil
 }
 
+// onLink has the listeners drop what no neighbour of their family could have sent from where it may be; each connection
+// then does so for its own neighbour. The caller holds mu.
+func (s *speaker) onLink() error {
+	for _, l := range s.listeners {
+		t, ok := l.(*net.TCPListener)
+		if !ok {
+			continue
+		}
+		at, _ := netip.ParseAddrPort(l.Addr().String())
+		v6 := !at.Addr().Unmap().Is4()
+		least := 255
+		for a, p := range s.peerings {
+			if a.Is6() == v6 {
+				least = min(least, p.n.leastTTL())
+			}
+		}
+		raw, err := t.SyscallConn()
+		if err == nil {
+			err = control(raw, func(fd uintptr) error { return setLeastTTL(fd, v6, least) })
+		}
+		if err != nil && least > 0 {
+			return fmt.Errorf("bgp: the kernel cannot see to it that neighbours are where they may be (ttl_security): %w", err)
+		}
+	}
+	return nil
+}
+
+// leastTTL is what must be left of 255 in a neighbour's packets; 0: that is not looked at.
+func (n Neighbour) leastTTL() int {
+	if n.Hops == 0 {
+		return 0
+	}
+	return 256 - min(n.Hops, 255)
+}
+
 // control does something to a socket.
 func control(raw syscall.RawConn, do func(fd uintptr) error) error {
 	var err error
@@ -434,7 +470,7 @@ func (s *speaker) dial(ctx context.Context, p *peering) {
 					return err
 				}
 			}
-			return setHops(fd, p.n.Address.Is6())
+			return setTTL(fd, p.n.Address.Is6())
 		})
 	}}
 	if p.n.from.IsValid() {
