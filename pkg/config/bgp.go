@@ -167,7 +167,7 @@ func (l *loader) pairs(s *section) (devices []string, addresses []netip.Addr) {
 		}
 		return devices, addresses
 	}
-	if devices = l.zip(located{s.text("device"), s.where("device")}, len(addresses), fmt.Sprintf("%d addresses", len(addresses))); devices == nil {
+	if devices = l.zip(located{s.text("device"), s.where("device")}, len(addresses), many(len(addresses), "address")); devices == nil {
 		return nil, nil
 	}
 	for _, d := range devices {

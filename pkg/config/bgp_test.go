@@ -86,6 +86,8 @@ func TestBGPMistakes(t *testing.T) {
 	const head = "devices: [{name: a, kind: host}]\nbgp:\n"
 	for _, c := range []struct{ text, want string }{
 		{"  bpm: {}\n", `c.yaml:3: bgp has no key "bpm"; did you mean bmp?`},
+		{"  bmp: {listen: '1.2.3.4:1', routers: [{device: 'r[1-2]', address: 10.0.0.1}]}\n", `c.yaml:3: "r[1-2]" stands for 2 names, but there is 1 address; make the two ranges equally long`},
+		{"  bmp: {listen: '1.2.3.4:1', routers: [{device: 'r[1-2]', address: '10.0.0.[1-3]'}]}\n", `c.yaml:3: "r[1-2]" stands for 2 names, but there are 3 addresses; make the two ranges equally long`},
 		{"  sync: 2m\n", `c.yaml:3: bgp hears nobody; write bmp: {listen: ADDRESS:11019}, or speaker, or give a device the URL gobgp://HOST`},
 		{"  own: [AS0]\n  bmp: {listen: '1.2.3.4:1', unknown: accept}\n", `c.yaml:3: "AS0" is no AS number; write a number from 1 to 4294967294, as 65010`},
 		{"  own: 65536.1\n  bmp: {listen: '1.2.3.4:1', unknown: accept}\n", `c.yaml:3: "65536.1" is no AS number; write a number from 1 to 4294967294, as 65010`},

@@ -20,7 +20,18 @@ type neighbours struct {
 	cabled   map[string]bool // devices with ports of which declared cables are
 	dirty    bool
 	links    []component.Link // pairs of ports that hear each other, sorted
+	differ   []Cable
 	findings []stand
+}
+
+// Cable is a cable between ports of which the model and the ports do not say the same.
+type Cable struct {
+	From component.ID `json:"from"`
+	To   component.ID `json:"to"`
+	// Declared is true for one of the model's. Its ends hear others where it is contradicted, else neither hears anybody.
+	// One that is not declared is one whose ends hear each other, at a device of which the model has other cables.
+	Declared     bool `json:"declared"`
+	Contradicted bool `json:"contradicted"`
 }
 
 func (n *neighbours) init(m *topology.Model) {
@@ -39,14 +50,53 @@ func (e *Engine) hearNeighbours() {
 	if !n.dirty {
 		return
 	}
-	n.dirty, n.findings = false, nil
+	n.dirty, n.findings, n.differ = false, nil, nil
 	n.links = e.agreeing()
+	known := map[[2]component.ID]bool{}
 	for _, l := range n.declared {
-		if s, wrong := e.wrongNeighbour(l); wrong {
+		known[e.ends(l)] = true
+		s, wrong := e.wrongNeighbour(l)
+		switch {
+		case wrong:
 			n.findings = append(n.findings, s)
+			n.differ = append(n.differ, Cable{From: l.From, To: l.To, Declared: true, Contradicted: true})
+		case e.unheard(l):
+			n.differ = append(n.differ, Cable{From: l.From, To: l.To, Declared: true})
 		}
 	}
+	for _, l := range n.links {
+		if !known[e.ends(l)] && (n.cabled[l.From.Device()] || n.cabled[l.To.Device()]) {
+			n.differ = append(n.differ, Cable{From: l.From, To: l.To})
+		}
+	}
+	slices.SortFunc(n.differ, func(a, b Cable) int { return cmp.Or(compareIDs(a.From, b.From), compareIDs(a.To, b.To)) })
 	e.reported = false
+}
+
+// ends are the parts at a cable's ends, in an order of their own.
+func (e *Engine) ends(l component.Link) [2]component.ID {
+	ends := [2]component.ID{l.From, l.To}
+	for i, id := range ends {
+		if p := e.portOf(id); p != nil {
+			ends[i] = p.ID
+		}
+	}
+	slices.SortFunc(ends[:], compareIDs)
+	return ends
+}
+
+// unheard reports whether neither end of a cable hears anybody, although LLDP is spoken at the device of one of them.
+func (e *Engine) unheard(l component.Link) bool {
+	spoken := false
+	for _, id := range []component.ID{l.From, l.To} {
+		if names, _ := heardAt(e.portOf(id)); len(names) > 0 {
+			return false
+		}
+		if d := e.devices[id.Device()]; d != nil && hears(d.view) {
+			spoken = true
+		}
+	}
+	return spoken
 }
 
 // hears reports whether some part of the device names a neighbour.

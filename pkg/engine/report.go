@@ -116,6 +116,8 @@ type Report struct {
 	Capacity Loads `json:"capacity"`
 	// Neighbours are the cables between ports that hear each other by LLDP, sorted.
 	Neighbours []component.Link `json:"neighbours"`
+	// Cables are those between ports of which the model and the ports do not say the same, sorted.
+	Cables []Cable `json:"cables"`
 	// Settled is false until every target was read once or the settle time is over.
 	Settled bool `json:"settled"`
 	// Waiting counts findings held back until asked providers have answered.

@@ -609,7 +609,7 @@ func (e *Engine) Report() *Report {
 	if e.report != nil && e.reported && e.report.At.Equal(e.now) {
 		return e.report
 	}
-	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list, Capacity: e.load.report, Neighbours: e.lldp.links}
+	r := &Report{At: e.now, Settled: e.settled() || e.heardAll(), Waiting: e.standing.waiting, Findings: e.standing.list, Capacity: e.load.report, Neighbours: e.lldp.links, Cables: e.lldp.differ}
 	if e.stale {
 		r.Waiting++ // for the structure to be compiled
 	}
@@ -630,6 +630,9 @@ func (e *Engine) Report() *Report {
 	}
 	if r.Neighbours == nil {
 		r.Neighbours = []component.Link{}
+	}
+	if r.Cables == nil {
+		r.Cables = []Cable{}
 	}
 	e.report, e.reported = r, true
 	return r

@@ -38,7 +38,37 @@ func (p *Printer) Status(s *api.Status) {
 	p.Capacity(&s.Capacity)
 	p.expected(s.Services)
 	p.otherGroups(s.Groups)
+	p.cables(s.Cables)
 	p.targets(s)
+}
+
+// cablesShown bounds the cables that are listed.
+const cablesShown = 20
+
+// cables lists the cables between ports of which the model and LLDP do not say the same.
+func (p *Printer) cables(all []engine.Cable) {
+	if len(all) == 0 {
+		return
+	}
+	p.Heading("Cables between ports: what the model says and what is heard (LLDP)")
+	var rows [][]cell
+	for i, c := range all {
+		if i == cablesShown && !p.o.All {
+			break
+		}
+		is := cell{"? declared, not heard at either end", unsure}
+		switch {
+		case c.Contradicted:
+			is = cell{"✕ declared, others are heard", bad}
+		case !c.Declared:
+			is = cell{"! heard at both ends, not declared", warning}
+		}
+		rows = append(rows, []cell{is, text("%s", c.From), text("%s", c.To)})
+	}
+	p.rows(rows)
+	if more := len(all) - cablesShown; more > 0 && !p.o.All {
+		p.Line("  and %d more (--all)", more)
+	}
 }
 
 // summary is the first line: what a person needs to know before reading on.

@@ -158,9 +158,11 @@ func TestStatusOfAQuietSite(t *testing.T) {
 		{Key: "c", Severity: finding.Warning, Rule: finding.BlindSpot, Summary: "nobody observes it"},
 	}
 	s.Targets = []api.Target{{Device: "srv-1", URL: "redfish://10.0.0.1", LastTry: &at, Silent: true, Errors: []snapshot.Error{{Error: "refused", Hint: "check the port"}}}}
+	s.Cables = []engine.Cable{{From: "sw-1/port/1", To: "sw-2/port/1", Declared: true, Contradicted: true}, {From: "sw-1/port/1", To: "sw-3/port/9"}, {From: "sw-1/port/2", To: "sw-2/port/2", Declared: true}}
 	var out bytes.Buffer
 	New(&out, Options{}).Status(s)
-	for _, want := range []string{"both cords hang on one PDU", "1 remark (--all)", "What to look at\n  srv-1  check the port\n"} {
+	for _, want := range []string{"✕ declared, others are heard         sw-1/port/1  sw-2/port/1\n", "! heard at both ends, not declared   sw-1/port/1  sw-3/port/9\n", "? declared, not heard at either end  sw-1/port/2  sw-2/port/2\n",
+		"both cords hang on one PDU", "1 remark (--all)", "What to look at\n  srv-1  check the port\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}

@@ -28,6 +28,7 @@
 //	expect finding KEY [severity] [pages|quiet] [under KEY] ["words" ...]
 //	expect no finding KEY
 //	expect neighbours A B, C D                    exactly these ports hear each other
+//	expect cables A B heard, C D contradicted, E F unheard | nothing   exactly these are not as the model says
 //	expect pages KEY, KEY | nothing               exactly these tell a person
 //	expect asked A, B | nothing                   exactly these devices were asked for since the last poll or time step
 //	gate A, B [strict]: 0 ["words" ...]

@@ -20,6 +20,8 @@ func (w *world) expect(s string) error {
 		return w.expectService(rest)
 	case "neighbours":
 		return w.expectNeighbours(rest)
+	case "cables":
+		return w.expectCables(rest)
 	case "finding":
 		return w.expectFinding(rest)
 	case "no":
@@ -286,6 +288,24 @@ func (w *world) simulate(s string) error {
 		errs = append(errs, check(string(d), f, show(after.By[d].Spares)))
 	}
 	return firstError(errs...)
+}
+
+func (w *world) expectCables(s string) error {
+	var got []string
+	for _, c := range w.report.Cables {
+		is := "heard"
+		switch {
+		case c.Contradicted:
+			is = "contradicted"
+		case c.Declared:
+			is = "unheard"
+		}
+		got = append(got, fmt.Sprintf("%s %s %s", c.From, c.To, is))
+	}
+	if want := list(s); !slices.Equal(got, want) && (s != "nothing" || len(got) > 0) {
+		return fmt.Errorf("these differ: %s", strings.Join(got, ", "))
+	}
+	return nil
 }
 
 func (w *world) expectNeighbours(s string) error {
