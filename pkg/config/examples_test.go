@@ -43,6 +43,9 @@ func TestTheManualSaysWhatItSeems(t *testing.T) {
 	if c := example(t, "minimal.yaml"); len(c.Devices) != 14 || len(c.Model.Links) != 0 {
 		t.Errorf("minimal: %d devices, %d links", len(c.Devices), len(c.Model.Links))
 	}
+	if c := example(t, "paths.yaml"); c.BGP == nil || len(c.BGP.Station.Routers) != 2 || len(c.Model.Links) < 8 {
+		t.Errorf("paths: %+v, %d links", c.BGP, len(c.Model.Links))
+	}
 	if c := example(t, "rack.yaml"); len(c.Devices) != 16 || len(c.Model.Links) != 28 {
 		t.Errorf("rack: %d devices, %d links", len(c.Devices), len(c.Model.Links))
 	}

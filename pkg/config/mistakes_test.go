@@ -414,7 +414,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(c.text)
 	}
 	f.Add(rack)
-	for _, name := range []string{"sparewatch", "minimal", "rack"} {
+	for _, name := range []string{"sparewatch", "minimal", "rack", "paths"} {
 		if data, err := os.ReadFile("../../configs/" + name + ".yaml"); err == nil {
 			f.Add(string(data))
 		}
