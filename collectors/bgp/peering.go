@@ -53,7 +53,7 @@ func (p *peering) serve(ctx context.Context, c net.Conn) {
 	s := p.speaker
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	t := &talk{peering: p, conn: c, hold: p.hold()}
+	t := &talk{peering: p, c: c, within: p.hold()}
 	t.r = bgp.NewReader(t)
 	err := t.run()
 	var fault *bgp.Fault
@@ -65,7 +65,7 @@ func (p *peering) serve(ctx context.Context, c net.Conn) {
 	if p.conn == c {
 		p.conn = nil
 	}
-	if t.established {
+	if t.opened {
 		p.established = false
 	}
 	s.count.note(err)
@@ -76,7 +76,7 @@ func (p *peering) serve(ctx context.Context, c net.Conn) {
 	s.mu.Unlock()
 	switch why := reasonOf(err); {
 	case over:
-	case t.established:
+	case t.opened:
 		p.down(why)
 	default:
 		s.fail(p, why)
@@ -155,7 +155,7 @@ func (p *peering) up(c net.Conn, i paths.Info) error {
 	p.established, p.why, p.since = true, paths.Reason{}, s.hub.now()
 	s.mu.Unlock()
 	s.hub.feed(func(t *paths.Table, now time.Time) { t.Up(s.key(p.n), i, now) })
-	s.hub.log.Info("a neighbour's BGP session is established", "device", p.n.Device, "neighbour", p.n.Address)
+	s.hub.said.once(slog.LevelInfo, p.subject()+" up", "a neighbour's BGP session is established", "device", p.n.Device, "neighbour", p.n.Address)
 	s.hub.up(p.n.Device)
 	return nil
 }
@@ -170,6 +170,7 @@ func (p *peering) down(why paths.Reason) {
 	s.hub.feed(func(t *paths.Table, now time.Time) { t.Down(s.key(p.n), why, now) })
 	if steady {
 		s.hub.said.over(p.subject())
+		s.hub.said.over(p.subject() + " up")
 	}
 	p.log(why)
 	text, hint := s.whyDown(p)
@@ -180,7 +181,7 @@ func (p *peering) down(why paths.Reason) {
 	s.hub.down(p.n.Device, text, hint, snapshot.ClassUnreachable)
 }
 
-// steadyFor is how long a session lasts that is well: of one that ends sooner the same reason is not logged again.
+// steadyFor is how long a session lasts that is well: of one that ends sooner the same is not logged again.
 const steadyFor = 10 * time.Minute
 
 func (p *peering) subject() string { return "speaker " + p.n.Address.String() }
@@ -193,27 +194,27 @@ func (p *peering) log(why paths.Reason) {
 // talk is one connection with a neighbour.
 type talk struct {
 	*peering
-	conn net.Conn
-	r    *bgp.Reader
-	d    bgp.Decoder
-	o    bgp.Options // how the neighbour writes
-	hold time.Duration
-	// last is when the last whole message had come and was dealt with; within hold of it the next one has to.
+	c net.Conn
+	r *bgp.Reader
+	d bgp.Decoder
+	o bgp.Options // how the neighbour writes
+	// last is when the last whole message had come and was dealt with; within the hold time of it the next one has to.
 	last, deadline time.Time
-	established    bool
+	within         time.Duration
+	opened         bool // the session was established over it
 }
 
 // Read implements io.Reader: it gives the neighbour until its hold time is over.
 func (t *talk) Read(b []byte) (int, error) {
-	if t.hold > 0 {
-		if until := t.last.Add(t.hold); until != t.deadline {
+	if t.within > 0 {
+		if until := t.last.Add(t.within); until != t.deadline {
 			t.deadline = until
-			if err := t.conn.SetReadDeadline(until); err != nil {
+			if err := t.c.SetReadDeadline(until); err != nil {
 				return 0, err
 			}
 		}
 	}
-	n, err := t.conn.Read(b)
+	n, err := t.c.Read(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = &bgp.Fault{Code: codeHold, What: "nothing came from the neighbour any more: the hold timer expired"}
 	}
@@ -222,9 +223,9 @@ func (t *talk) Read(b []byte) (int, error) {
 
 // write sends what is not worth waiting for: who does not read it is gone before long.
 func (t *talk) write(b []byte) {
-	_ = t.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	if _, err := t.conn.Write(b); err != nil {
-		_ = t.conn.Close() // the reader learns of it
+	_ = t.c.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if _, err := t.c.Write(b); err != nil {
+		_ = t.c.Close() // the reader learns of it
 	}
 }
 
@@ -236,7 +237,7 @@ func (t *talk) run() error {
 			return fmt.Errorf("the kernel cannot see to it that the neighbour is where it may be (ttl_security): %w", err)
 		}
 	}
-	ours := bgp.Open{AS: t.localAS(), ID: t.speaker.id, Hold: uint16(t.hold / time.Second), Families: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast},
+	ours := bgp.Open{AS: t.localAS(), ID: t.speaker.id, Hold: uint16(t.within / time.Second), Families: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast},
 		FourOctet: true, Restart: true, AddPath: map[bgp.Family]uint8{bgp.IPv4Unicast: 1, bgp.IPv6Unicast: 1}}
 	t.write(bgp.AppendOpen(nil, ours))
 	body, err := t.expect(bgp.TypeOpen, 1)
@@ -248,19 +249,19 @@ func (t *talk) run() error {
 		return err
 	}
 	t.o = bgp.Negotiated(theirs, ours)
-	t.hold = min(t.hold, time.Duration(theirs.Hold)*time.Second)
-	if t.hold == 0 {
-		_ = t.conn.SetReadDeadline(time.Time{})
+	t.within = min(t.within, time.Duration(theirs.Hold)*time.Second)
+	if t.within == 0 {
+		_ = t.c.SetReadDeadline(time.Time{})
 	}
 	t.write(bgp.AppendKeepalive(nil))
 	if _, err := t.expect(bgp.TypeKeepalive, 2); err != nil {
 		return err
 	}
-	if err := t.up(t.conn, t.settled(theirs)); err != nil {
+	if err := t.up(t.c, t.settled(theirs)); err != nil {
 		return err
 	}
-	t.established = true
-	if t.hold > 0 {
+	t.opened = true
+	if t.within > 0 {
 		done := make(chan struct{})
 		defer close(done)
 		go t.keepAlive(done)
@@ -270,7 +271,7 @@ func (t *talk) run() error {
 
 // onLink drops what has crossed more routers than may stand between.
 func (t *talk) onLink(least int) error {
-	c, ok := t.conn.(*net.TCPConn)
+	c, ok := t.c.(*net.TCPConn)
 	if !ok {
 		return errors.ErrUnsupported
 	}
@@ -319,8 +320,8 @@ func (t *talk) agree(body []byte, ours bgp.Open) (bgp.Open, error) {
 // settled is what is known of the session once it is established.
 func (t *talk) settled(theirs bgp.Open) paths.Info {
 	i := t.speaker.info(t.n)
-	i.PeerID, i.Hold = theirs.ID, t.hold
-	if a, err := netip.ParseAddrPort(t.conn.LocalAddr().String()); err == nil {
+	i.PeerID, i.Hold = theirs.ID, t.within
+	if a, err := netip.ParseAddrPort(t.c.LocalAddr().String()); err == nil {
 		i.Local = a.Addr().Unmap().WithZone("")
 	}
 	if theirs.Families == nil { // it has no word for others (RFC 4760)
@@ -340,7 +341,7 @@ func (t *talk) settled(theirs bgp.Open) paths.Info {
 
 // keepAlive says that we are there, three times in a hold time.
 func (t *talk) keepAlive(done <-chan struct{}) {
-	tick := time.NewTicker(max(t.hold/3, time.Second))
+	tick := time.NewTicker(max(t.within/3, time.Second))
 	defer tick.Stop()
 	for {
 		select {
