@@ -36,15 +36,16 @@ func TestMadeSessions(t *testing.T) {
 		tells string // of: uptime, transitions, hold, received, accepted, sent, max, as6 (of IPv6 neighbours the AS too), six
 		bfd   map[string]string
 	}{
-		"bgp-standard": {"uptime transitions hold", map[string]string{"192.0.2.1": "up", "192.0.2.2": "down", "192.0.2.3": "admin_down"}},
-		"bgp-cisco":    {"uptime transitions hold accepted sent max six as6", map[string]string{"192.0.2.1": "init", "2001:db8::1": "up"}},
-		"bgp-arista":   {"uptime transitions hold received accepted sent six as6", map[string]string{"192.0.2.1": "up", "2001:db8::1": "down"}},
-		"bgp-os10":     {"uptime transitions hold received accepted sent six as6", nil},
-		"bgp-os9":      {"uptime transitions received accepted sent six as6", nil},
-		"bgp-junos":    {"uptime transitions received accepted sent six as6", map[string]string{"192.0.2.1": "up", "2001:db8::1": "down"}},
-		"bgp-nokia":    {"received sent six as6", nil},
-		"bgp-huawei":   {"uptime transitions received sent six as6", map[string]string{"192.0.2.1": "down", "192.0.2.3": "admin_down"}},
-		"bgp-h3c":      {"uptime4 transitions4 hold4 six", map[string]string{"192.0.2.1": "up", "2001:db8::1": "down"}},
+		"bgp-standard":  {"uptime transitions hold", map[string]string{"192.0.2.1": "up", "192.0.2.2": "down", "192.0.2.3": "admin_down"}},
+		"bgp-cisco":     {"uptime transitions hold accepted sent max six as6", map[string]string{"192.0.2.1": "init", "2001:db8::1": "up"}},
+		"bgp-cisco-vrf": {"uptime transitions hold six as6", nil}, // sessions in VRFs, of the table that knows them
+		"bgp-arista":    {"uptime transitions hold received accepted sent six as6", map[string]string{"192.0.2.1": "up", "2001:db8::1": "down"}},
+		"bgp-os10":      {"uptime transitions hold received accepted sent six as6", nil},
+		"bgp-os9":       {"uptime transitions received accepted sent six as6", nil},
+		"bgp-junos":     {"uptime transitions received accepted sent six as6", map[string]string{"192.0.2.1": "up", "2001:db8::1": "down"}},
+		"bgp-nokia":     {"received sent six as6", nil},
+		"bgp-huawei":    {"uptime transitions received sent six as6", map[string]string{"192.0.2.1": "down", "192.0.2.3": "admin_down"}},
+		"bgp-h3c":       {"uptime4 transitions4 hold4 six", map[string]string{"192.0.2.1": "up", "2001:db8::1": "down"}},
 	} {
 		t.Run(file, func(t *testing.T) {
 			rec, err := recording.Load(filepath.Join("testdata", "made", file+".snmprec"))
