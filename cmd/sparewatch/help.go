@@ -115,3 +115,13 @@ func (profileTestCmd) Help() string {
 
 Exit codes: 0 nothing is unknown, 1 a mistake, no match, or something unknown, 2 could not read it.`
 }
+
+func (capacityCmd) Help() string {
+	return `Examples:
+
+    sparewatch capacity
+    sparewatch capacity --order 2             all pairs of failures too
+    sparewatch capacity --config new.yaml
+
+Exit codes: 0 what is left can carry the load, 1 something would carry too much, 2 no answer.`
+}

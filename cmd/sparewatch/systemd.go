@@ -31,7 +31,7 @@ func (s systemd) tell(news ...string) {
 	if s.socket == "" {
 		return
 	}
-	c, err := net.Dial("unixgram", s.socket)
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.socket, Net: "unixgram"})
 	if err != nil {
 		return
 	}
