@@ -72,6 +72,17 @@ func TestMadeDevices(t *testing.T) {
 		"himoinsa.snmprec": {
 			"inlet/mains ok mainsVL1NConm is no voltage(0)", "inlet/generator ok+standby genVL1NConm is no voltage(0)", "generator/1 ok+standby stopped",
 		},
+		"avocent-acs.snmprec": {"psu/1 ok", "psu/2 failed acsPowerSupplyStatePw2 is statePowerOff(2)"},
+		"ruggedcom.snmprec":   {"psu/1 ok", "psu/2 ok rcDeviceStsPowerSupply2 is notConnected(4)", "fan/1 ok", "fan/2 absent rcDeviceStsFanBank2 is notPresent(1)"},
+		"stormshield.snmprec": {
+			"router/1 ok active", "router/2 ok+standby passive", "psu/1/2 ok snsNodePowerSupplyPowered is false(2)", "psu/2/2 ok",
+			"ha needs 1 of router/1 router/2 carries", "psu-1 needs 0 of psu/1/1 psu/1/2 carries router/1",
+		},
+		"eternus.snmprec": {
+			"controller/0 ok", "controller/1 failed fjdaryCmStatus is maintenance(5); fjdaryCmSubStatus is alarm(2)", "psu/ce/0 ok", "psu/ce/1 absent fjdaryCpsuStatus is invalid(4)",
+			"psu/de/3 unknown fjdaryPsuStatus is undefined(6)", "psu-de-1 needs 0 of psu/de/2 psu/de/3 carries module/de/1",
+			"drive/1 failed fjdaryDiskStatus is partbroken(64); fjdaryDiskSubStatus is partbroken(64)", "drive/2 ok+standby fjdaryDiskStatus is spare(65)", "drive/3 impaired fjdaryDiskStatus is recovering(7)", "drive/4 absent fjdaryDiskStatus is notexist(68)",
+		},
 		"gude-ats.snmprec": {"ats/1 ok", "inlet/1 ok", "inlet/2 ok ats3020SecPowAvail is no power(0)", "inlet needs 1 of inlet/1 inlet/2 carries ats/1"},
 		"oceanstor.snmprec": {
 			"controller/0A ok", "controller/0B failed hwInfoControllerHealthStatus is fault(2); hwInfoControllerRunningStatus is offline(28)",
