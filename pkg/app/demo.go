@@ -63,7 +63,7 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	if d.Speed <= 0 {
 		d.Speed = 1
 	}
-	if d.dc, err = lab.Start(whole, lab.Options{Rebuild: time.Duration(float64(demoRebuild) / d.Speed)}); err != nil {
+	if d.dc, err = lab.Start(whole, lab.Options{Rebuild: time.Duration(float64(demoRebuild) / d.Speed), Routers: true}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.dc.Close()) }()
@@ -130,7 +130,7 @@ func (d *Demo) start(ctx context.Context, folder string) error {
 
 func (d *Demo) welcome(folder string) {
 	program := cmp.Or(d.Program, "sparewatch")
-	d.Out.Line("A simulated datacenter: %d devices that speak Redfish and SNMP on loopback, and the daemon that watches them.", len(d.dc.Devices()))
+	d.Out.Line("A simulated datacenter: %s on loopback, and the daemon that watches them.", d.speakers())
 	d.Out.Line("  page           %s/", d.app.URL())
 	d.Out.Line("  metrics        %s/metrics", d.app.URL())
 	d.Out.Line("  status         %s status --url %s", program, d.app.URL())
@@ -138,6 +138,15 @@ func (d *Demo) welcome(folder string) {
 	d.Out.Line("  one device     %s inspect %s", program, d.dc.URL("pdu-r12-a"))
 	d.Out.Line("  traps          heard on %s: what breaks is found when its device says so, and not at its next turn", d.app.TrapAddrs()[0])
 	d.Out.Line("  configuration  %s", filepath.Join(folder, "config"))
+}
+
+// speakers says who is there, and what they speak.
+func (d *Demo) speakers() string {
+	text := fmt.Sprintf("%d devices that speak Redfish and SNMP", len(d.dc.Devices()))
+	if n := d.dc.Routers(); n > 0 {
+		text += fmt.Sprintf(" and %d routers that send BMP", n)
+	}
+	return text
 }
 
 // farewell says where to look next.

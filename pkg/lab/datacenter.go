@@ -40,6 +40,9 @@ type Datacenter struct {
 
 	agents map[string]*SNMPServer
 	bmcs   map[string]*RedfishServer
+
+	routers map[string]*Router
+	station string // where the routers send BMP
 }
 
 // Options adjust a datacenter; zero fields mean what is said beside them.
@@ -53,6 +56,8 @@ type Options struct {
 	V3 SNMPUser
 	// Events has the BMCs tell what happens to them: they push to who has subscribed, and stream.
 	Events bool
+	// Routers has two routers tell of their BGP over BMP, to a daemon that has Config, where loopback has the addresses.
+	Routers bool
 }
 
 // Start builds the datacenter and serves it until ctx is done or Close is called.
@@ -69,9 +74,13 @@ func Start(ctx context.Context, opt Options) (*Datacenter, error) {
 		stop()
 		return nil, errors.Join(err, d.closeAll())
 	}
+	if opt.Routers {
+		d.startEdges()
+	}
 	go func() {
 		defer close(d.stopped)
 		<-ctx.Done()
+		d.closeEdges()
 		d.err = d.closeAll()
 	}()
 	return d, nil

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,6 +38,8 @@ devices:
 		}
 		fmt.Fprintf(&b, "  - {name: %s, kind: %s, url: %q, credentials: %s}\n", name, kind, d.URL(name), credentials)
 	}
+	bgp, vpn := d.pathsConfig()
+	b.WriteString(bgp)
 	b.WriteString(`
 topology:
   utilities: [utility-a, utility-b]
@@ -66,6 +69,7 @@ services:
   - {name: wiki, tier: 2, needs: srv-106}
   - {name: internet, tier: 1, needs: transit}
 `)
+	b.WriteString(vpn)
 	return b.String()
 }
 
@@ -79,7 +83,7 @@ type Step struct {
 }
 
 // Script is what happens in the demo: each fault is undone before the next. It ends with everything well again, and
-// takes about two minutes.
+// takes about two and a half minutes.
 func (d *Datacenter) Script() []Step {
 	do := func(all ...func() error) func() error {
 		return func() error {
@@ -91,7 +95,7 @@ func (d *Datacenter) Script() []Step {
 			return nil
 		}
 	}
-	return []Step{
+	steps := []Step{
 		{At: 0,
 			Words:  "Two racks, two feeds, twelve servers with two supplies each. Nothing is broken.",
 			Expect: "every group of supplies is full; wiki runs on one host and has no spare for it"},
@@ -139,8 +143,21 @@ func (d *Datacenter) Script() []Step {
 			Words:  "Both are replaced; the mirror fills the new drive.",
 			Do:     do(func() error { return d.ReplaceDrive("srv-106", 1) }, func() error { return d.ReplaceFan("srv-108", 3) }),
 			Expect: "the drive counts again when it holds its data, 20 seconds later"},
-		{At: 136 * time.Second,
+		{At: 150 * time.Second,
 			Words:  "That was the script. The datacenter runs on.",
 			Expect: "everything is full again"},
 	}
+	if d.Routers() == 0 {
+		return steps
+	}
+	return slices.Insert(steps, len(steps)-1,
+		Step{At: 134 * time.Second, About: "edge-2/bgp_session/192.0.2.5",
+			Words:  "The upstream of edge-2 withdraws all its prefixes; the session stays up.",
+			Do:     func() error { return d.SilenceUpstream("edge-2") },
+			Expect: "the silent session is the cause, and of two ways out one is left, which vpn leans on"},
+		Step{At: 142 * time.Second, About: "edge-2/bgp_session/192.0.2.5",
+			Words:  "It announces them again.",
+			Do:     func() error { return d.RestoreUpstream("edge-2") },
+			Expect: "both ways out work"},
+	)
 }

@@ -34,6 +34,7 @@ func TestDemo(t *testing.T) {
 		"feed-a is gone",                                       // a common cause is one incident
 		"srv-105/psu/2 is not cabled as the model says",        // a cord on the wrong PDU
 		"✓ over: supplies of srv-103",                          // and that it comes back
+		"is established and brings no prefix any more",         // an upstream that is silent
 		"sparewatch check --config", "faults and repairs were", // where to look next
 	} {
 		if !bytes.Contains(out, []byte(want)) {
