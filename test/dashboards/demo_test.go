@@ -257,6 +257,8 @@ func (s *site) names(t *testing.T, all []Board) {
 
 // later are metrics that the demo does not have, each with something that it does not have either.
 var later = map[string]bool{
+	"sparewatch_bgp_bad_input_total":                   true, // routers whose BGP is heard
+	"sparewatch_bgp_behind_seconds_total":              true,
 	"sparewatch_notification_failures_in_a_row":        true, // a receiver of notifications
 	"sparewatch_notifications_total":                   true,
 	"sparewatch_notifications_pending":                 true,
