@@ -62,7 +62,80 @@ func TestDepth(t *testing.T) {
 		if got := NewSolver(s).MinCuts(Question{Top: top}).Count().Int64(); got != int64(components) {
 			t.Errorf("%d minimal cut sets", got)
 		}
+		l.SetFailed(0, false)
+		w := NewWeakest(l, nil)
+		if got, known := w.Spares(top); !known || got != (Spares{N: 0}) {
+			t.Errorf("spares %+v, known %v", got, known)
+		}
+		if _, count, known := w.Smallest(top, 3); !known || count != components {
+			t.Errorf("%d smallest cut sets of %d", count, components)
+		}
+		for range 3 {
+			w.Update(l.SetFailed(large/2, true))
+			if got, _ := w.Spares(top); got != (Spares{N: -1}) {
+				t.Errorf("spares %+v", got)
+			}
+			w.Update(l.SetFailed(large/2, false))
+			if _, count, _ := w.Smallest(top, 3); count != components {
+				t.Errorf("%d smallest cut sets of %d", count, components)
+			}
+		}
 	}
+}
+
+// All of something and one of something else, in turn, 100,000 deep: nothing is quadratic, nothing overflows.
+func TestAlternating(t *testing.T) {
+	var b Builder
+	first := b.Add()
+	top, spare, box := first, Node(0), Node(0)
+	for i := range large {
+		next := b.AddGate()
+		if i%2 == 0 {
+			spare = b.Add()
+			b.Require(next, 1, top, spare)
+		} else {
+			box = b.Add()
+			b.RequireAll(next, top, box)
+		}
+		top = next
+	}
+	s, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := NewLive(s)
+	singles, w := NewSingles(l, nil), NewWeakest(l, nil)
+	gauge := NewForest(s, []Node{top}, 0).NewGauge(l, nil, func(Node) float64 { return 1e-3 })
+	v := NewSolver(s)
+	check := func(spares, pairs int) {
+		t.Helper()
+		got, known := w.Spares(top)
+		if want := (Spares{N: spares}); !known || got != want || gauge.Spares(top) != want || v.Spares(Question{Top: top, Failed: l.Failed}) != want {
+			t.Errorf("spares %+v (%v), by gauge %+v, want %d", got, known, gauge.Spares(top), spares)
+		}
+		if (len(singles.Of(top)) > 0) != (spares == 0) {
+			t.Errorf("%d SPOFs", len(singles.Of(top)))
+		}
+		if _, count, _ := w.Smallest(top, 1); count != pairs {
+			t.Errorf("%d smallest sets, want %d", count, pairs)
+		}
+	}
+	check(0, 1) // the last box
+	set := func(n Node, failed bool) {
+		changed := l.SetFailed(n, failed)
+		singles.Update(changed)
+		w.Update(changed)
+		gauge.Update(n)
+	}
+	for range 3 {
+		set(spare, true)
+		check(0, 2) // this box and the one below
+		set(spare, false)
+		set(first, true) // most of it changes nothing above the first rung
+		check(0, 1)
+		set(first, false)
+	}
+	check(0, 1)
 }
 
 func TestWidth(t *testing.T) {
@@ -82,6 +155,9 @@ func TestWidth(t *testing.T) {
 		want := 0
 		if need == large {
 			want = large
+		}
+		if got, known := NewWeakest(l, nil).Spares(top); known && got != (Spares{N: large - need}) && (!got.AtLeast || got.N > large-need) {
+			t.Errorf("need %d: weakest %+v", need, got)
 		}
 		if got := len(l.SPOFs(nil, top)[0]); got != want {
 			t.Errorf("need %d: %d SPOFs", need, got)

@@ -218,10 +218,8 @@ func (g *stage) find(n Node) (f zref) {
 // cuts is the family of a node that works.
 func (g *stage) cuts(n Node) zref {
 	s := g.l.s
-	all, firm := zempty, true
-	if !s.gate[n] && (g.mayFail == nil || g.mayFail(n)) {
-		all, firm = g.z.single(s.levelOf[n]), false
-	}
+	own := !s.gate[n] && (g.mayFail == nil || g.mayFail(n))
+	all, firm := zempty, !own
 	for r := s.reqs[n]; r < s.reqs[n+1]; r++ {
 		sure := int32(0)
 		g.of = g.of[:0]
@@ -238,12 +236,18 @@ func (g *stage) cuts(n Node) zref {
 			}
 		}
 		firm = firm && sure >= s.need[r]
-		if breaks := g.l.up[r] - s.need[r] + 1; len(g.of) >= int(breaks) {
-			all = g.z.or(g.z.atLeast(breaks, g.of, g.order), all)
+		switch breaks := g.l.up[r] - s.need[r] + 1; {
+		case breaks == 1:
+			all = g.z.any(append(g.of, all))
+		case len(g.of) >= int(breaks):
+			all = g.z.or(all, g.z.atLeast(breaks, g.of, g.order))
 		}
 	}
-	if firm {
+	switch {
+	case firm:
 		return zfirm
+	case own:
+		return g.z.or(g.z.single(s.levelOf[n]), all)
 	}
 	return all
 }

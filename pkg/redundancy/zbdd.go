@@ -313,6 +313,18 @@ func (z *zbdd) atLeast(k int32, of []zref, order int32) zref {
 	return reach[k]
 }
 
+// any is the minimal sets of all the families. It sorts them.
+func (z *zbdd) any(of []zref) zref {
+	if len(of) > 2 {
+		slices.SortFunc(of, func(f, g zref) int { return int(z.vars[g]) - int(z.vars[f]) })
+	}
+	all := zempty
+	for _, f := range of {
+		all = z.or(all, f)
+	}
+	return all
+}
+
 // formula is the minimal sets that make the unit's gate f true, or false if negated, given those of its operands.
 func (z *zbdd) formula(f formula, negated bool, operand func(Ref) zref, order int32) zref {
 	of := make([]zref, len(f.of))
