@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/snapshot"
+	"github.com/sparewatch/sparewatch/pkg/state"
 	"github.com/sparewatch/sparewatch/pkg/topology"
 )
 
@@ -53,4 +55,65 @@ func loadsOf(t *testing.T, m *topology.Model) *Report {
 	}
 	r, _ := e.Evaluate(time.Unix(1, 0))
 	return r
+}
+
+// TestDeepAndWideEngine: a model of 100,000 floors, in turn of either of two and of both of two, and one in which
+// everything hangs on one feed and a service needs half of it, are compiled, judged, changed and reported by the whole
+// engine; neither overflows a stack nor takes for ever.
+func TestDeepAndWideEngine(t *testing.T) {
+	const floors, hosts = 100_000, 30_000
+	var deep, wide topology.Model
+	link := func(m *topology.Model, from, to component.ID, kind component.LinkKind) {
+		m.Site = "s"
+		m.Links = append(m.Links, topology.Link{Link: component.Link{From: from, To: to, Kind: kind}})
+	}
+	floor := func(i int) component.ID { return component.ID(fmt.Sprintf("s/feed/%d", i)) }
+	for i := range floors {
+		link(&deep, floor(i), floor(i+1), component.Feeds)
+		if beside := component.ID(fmt.Sprintf("s/panel/%d", i)); i%2 == 0 {
+			link(&deep, beside, floor(i+1), component.Feeds)
+		} else {
+			link(&deep, beside, floor(i+1), component.Contains)
+		}
+	}
+	link(&deep, floor(floors), "h/psu/1", component.Feeds)
+	deep.Observed = []string{"h"}
+	deep.Services = []topology.Service{{ID: "s/service/x", Name: "x", Needs: topology.Need{ID: "h/host/1"}}}
+	supply := func(condition component.Condition, lost bool) *state.Device {
+		store := state.New([]state.Target{{URL: "x://h", Device: "h"}})
+		store.Apply(&snapshot.Snapshot{Target: "x://h", Device: snapshot.Device{Name: "h"}, At: start, Reachable: true, Components: []component.Component{
+			{ID: "h/host/1", Kind: component.Host, Status: component.Status{Condition: component.OK}},
+			{ID: "h/psu/1", Kind: component.PSU, Status: component.Status{Condition: condition, InputLost: lost}},
+		}})
+		return store.Device("h")
+	}
+	e, err := New(&deep, Options{Settle: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, view := range []*state.Device{supply(component.OK, false), supply(component.Failed, false), supply(component.OK, true), supply(component.OK, false)} {
+		e.Update(view)
+		r, _ := e.Evaluate(start.Add(time.Duration(i+1) * time.Minute))
+		if s := r.Services[0]; s.Spares == nil || *s.Spares != []int{0, -1, -1, 0}[i] || i%3 == 0 && s.Cuts != 5 {
+			t.Errorf("after %d changes: %d single points of failure (the last feed and what it stands in, the supply, the host ...), %+v", i, s.Cuts, s.State)
+		}
+	}
+	if g, err := e.Gate([]component.ID{floor(0)}, false); err != nil || g.Verdict == 1 {
+		t.Errorf("the first of two feeds: %+v, %v", g, err)
+	}
+	if g, err := e.Gate([]component.ID{floor(floors)}, false); err != nil || g.Verdict != 1 {
+		t.Errorf("the last feed: %+v, %v", g, err)
+	}
+
+	half := topology.Need{AtLeast: hosts / 2}
+	for i := range hosts {
+		host := component.ID(fmt.Sprintf("h%d/host/1", i))
+		link(&wide, "s/feed/a", component.NewID(host.Device(), component.PSU, "1"), component.Feeds)
+		half.Of = append(half.Of, topology.Need{ID: host})
+	}
+	wide.Services = []topology.Service{{ID: "s/service/x", Name: "x", Needs: half}}
+	r := loadsOf(t, &wide)
+	if s := r.Services[0]; s.Spares == nil || *s.Spares != 0 || len(s.Weakest) != 1 || s.Weakest[0][0] != "s/feed/a" {
+		t.Errorf("%+v", s)
+	}
 }

@@ -1,6 +1,9 @@
 package redundancy
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // absorb simplifies coherent modules. If a node alone makes its module f true, then f = node ∨ f', where f' is f with the
 // node false wherever else it occurs; and if nothing makes f true without the node, then f = node ∧ f', with the node
@@ -139,20 +142,51 @@ func (u *unit) evaluate(flip []int, variables bool) []uint64 {
 		}
 		value[v] ^= contrary[v]
 	}
-	var reach []uint64
+	var sum sums
 	for g, f := range u.gates {
-		reach = append(reach[:0], make([]uint64, f.k+1)...)
-		reach[0] = ^uint64(0)
-		for i, r := range f.of {
+		sum = sum[:0]
+		for _, r := range f.of {
 			x := value[r.node()]
 			if r.negated() {
 				x = ^x
 			}
-			for j := min(f.k, int32(i)+1); j >= 1; j-- {
-				reach[j] |= reach[j-1] & x
-			}
+			sum = sum.plus(x)
 		}
-		value[len(u.vars)+g] = reach[f.k] ^ contrary[len(u.vars)+g]
+		value[len(u.vars)+g] = sum.atLeast(f.k) ^ contrary[len(u.vars)+g]
 	}
 	return value
+}
+
+// sums are 64 numbers side by side: bit i of all of them is in sums[i].
+type sums []uint64
+
+// plus adds one to each number of which the bit is set.
+func (s sums) plus(x uint64) sums {
+	for i := range s {
+		if x == 0 {
+			return s
+		}
+		s[i], x = s[i]^x, s[i]&x
+	}
+	if x != 0 {
+		s = append(s, x)
+	}
+	return s
+}
+
+// atLeast says which of the numbers are k or more.
+func (s sums) atLeast(k int32) uint64 {
+	enough := ^uint64(0)
+	for i := range max(len(s), bits.Len32(uint32(k))) {
+		bit := uint64(0)
+		if i < len(s) {
+			bit = s[i]
+		}
+		if k>>i&1 == 1 {
+			enough &= bit
+		} else {
+			enough |= bit
+		}
+	}
+	return enough
 }
