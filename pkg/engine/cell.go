@@ -181,6 +181,9 @@ func (e *Engine) refreshDevices() {
 func (e *Engine) setCell(n redundancy.Node, c cell) {
 	was := e.cells[n]
 	e.cells[n] = c
+	if was.unobserved != c.unobserved {
+		e.observations++
+	}
 	if was.input != c.input {
 		e.blame.note(e, n, c.input)
 	}

@@ -36,6 +36,7 @@ type compiled struct {
 	solver                 *redundancy.Solver
 	// doubts are below a node that is silent, omens below one that says it will fail.
 	doubts, omens taint
+	observations  int // how often a component became observed, or no longer
 	quick         quick
 
 	seen   []uint32 // for walks: seen[n] == walk means that this walk has been at n
@@ -63,7 +64,10 @@ type top struct {
 	dirty    bool
 	full     *full // with nothing failed; nil: to be found
 	findings []stand
-	falsely  *stand // false redundancy, once it was found
+	// unverified is nil until it is asked for; observed is the engine's observations then.
+	unverified []component.ID
+	observed   int
+	falsely    *stand // false redundancy, once it was found
 }
 
 // edges are lists of nodes by node, in one array.

@@ -190,8 +190,16 @@ func (e *Engine) whyGroup(t *top, v *Group) string {
 }
 
 // unverified are the components below a top that no target reports, and the supplies whose cords nobody declared
-// although another supply's of the group is; sorted.
+// although another supply's of the group is; sorted. They are found again when some component is observed anew, or no
+// longer.
 func (e *Engine) unverified(t *top) []component.ID {
+	if t.unverified == nil || t.observed != e.observations {
+		t.unverified, t.observed = e.findUnverified(t), e.observations
+	}
+	return t.unverified
+}
+
+func (e *Engine) findUnverified(t *top) []component.ID {
 	found := []component.ID{}
 	e.visit(t.node, &e.needs, func(n redundancy.Node) {
 		if e.cells[n].unobserved && e.graph.ID(n) != "" {
@@ -203,7 +211,7 @@ func (e *Engine) unverified(t *top) []component.ID {
 	}
 	slices.Sort(found)
 	found = slices.Compact(found)
-	return found[:min(len(found), unverifiedShown)]
+	return slices.Clip(found[:min(len(found), unverifiedShown)])
 }
 
 // undocumented are the supplies of a group of which nobody knows what feeds them, where it is known of others: they are
