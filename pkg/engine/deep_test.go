@@ -61,6 +61,9 @@ func loadsOf(t *testing.T, m *topology.Model) *Report {
 // everything hangs on one feed and a service needs half of it, are compiled, judged, changed and reported by the whole
 // engine; neither overflows a stack nor takes for ever.
 func TestDeepAndWideEngine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	const floors, hosts = 100_000, 30_000
 	var deep, wide topology.Model
 	link := func(m *topology.Model, from, to component.ID, kind component.LinkKind) {
