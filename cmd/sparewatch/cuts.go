@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -20,6 +21,7 @@ type cutsCmd struct {
 	Gate    string        `help:"The gate of the fault tree; default: its only top."`
 	Prob    bool          `name:"probability" help:"Add the top's probability and what each event of the fault tree matters to it."`
 	Mission float64       `name:"mission-time" help:"The fault tree's system-mission-time, in the unit that the file uses." placeholder:"HOURS"`
+	CCF     bool          `name:"ccf" help:"Apply the fault tree's common cause groups: what fails together is a basic event of its own."`
 	Within  time.Duration `help:"How long to try; what is found by then is exact up to some order, and says so. The daemon has a bound of its own." default:"2m"`
 	Budget  int           `help:"How hard to try on a fault tree: decision diagram nodes for one module, at some 60 bytes each." default:"16777216"`
 	JSON    bool          `help:"Print one JSON object."`
@@ -54,7 +56,11 @@ func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
 			return nil, err
 		}
 		defer f.Close()
-		return reckon(ctx, func() (*engine.CutSets, error) { return app.CutsOfTree(ctx, f, c.question(limit)) })
+		s, err := reckon(ctx, func() (*engine.CutSets, error) { return app.CutsOfTree(ctx, f, c.question(limit)) })
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.OpenPSA, err)
+		}
+		return s, nil
 	case c.Service == "":
 		return nil, hinted(errors.New("no service is named"), "see sparewatch cuts --help")
 	case c.Config != "":
@@ -70,5 +76,5 @@ func (c *cutsCmd) ask(ctx context.Context, limit int) (*engine.CutSets, error) {
 }
 
 func (c *cutsCmd) question(limit int) app.TreeQuestion {
-	return app.TreeQuestion{Gate: c.Gate, Order: c.Order, Limit: limit, Probabilities: c.Prob, MissionTime: c.Mission, Budget: c.Budget, Within: c.Within}
+	return app.TreeQuestion{Gate: c.Gate, Order: c.Order, Limit: limit, Probabilities: c.Prob, MissionTime: c.Mission, CommonCauses: c.CCF, Budget: c.Budget, Within: c.Within}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/config"
@@ -57,6 +58,8 @@ type TreeQuestion struct {
 	Probabilities bool
 	// MissionTime is the file's system-mission-time, in the unit that the file uses; 0: not known.
 	MissionTime float64
+	// CommonCauses applies the file's common cause groups.
+	CommonCauses bool
 	// Budget bounds the work, see redundancy.Question, and Within its time; 0: without end.
 	Budget int
 	Within time.Duration
@@ -64,7 +67,7 @@ type TreeQuestion struct {
 
 // CutsOfTree answers a TreeQuestion.
 func CutsOfTree(ctx context.Context, r io.Reader, q TreeQuestion) (*engine.CutSets, error) {
-	model, err := openpsa.Read(r, openpsa.Options{MissionTime: q.MissionTime})
+	model, err := openpsa.Read(r, openpsa.Options{MissionTime: q.MissionTime, CommonCauses: q.CommonCauses})
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +79,7 @@ func CutsOfTree(ctx context.Context, r io.Reader, q TreeQuestion) (*engine.CutSe
 		name := func(n redundancy.Node) string { return model.Events[n].Name }
 		c := engine.NewCutSets(top.Name, model.Tree.MinCutsContext(ctx, top.Ref, q.Order, q.Budget), q.Limit, name)
 		c.Hull = !model.Tree.Coherent(top.Ref)
+		c.LeftOut = leftOut(model, q.CommonCauses)
 		if q.Probabilities {
 			if err := addProbabilities(ctx, c, model, top, q.Budget); err != nil {
 				c.NoProbability = err.Error()
@@ -83,6 +87,18 @@ func CutsOfTree(ctx context.Context, r io.Reader, q TreeQuestion) (*engine.CutSe
 		}
 		return c
 	}), nil
+}
+
+// leftOut says what in the file bears on an analysis and is no part of the answer.
+func leftOut(m *openpsa.Model, commonCauses bool) []string {
+	var list []string
+	if len(m.CommonCauses) > 0 && !commonCauses {
+		list = append(list, "common cause groups, whose members count as independent (--ccf applies them): "+strings.Join(m.CommonCauses, ", "))
+	}
+	for _, element := range m.Ignored {
+		list = append(list, element+" is not read")
+	}
+	return list
 }
 
 func topGate(m *openpsa.Model, name string) (openpsa.Gate, error) {

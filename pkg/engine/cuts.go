@@ -29,6 +29,8 @@ type CutSets struct {
 	// Hull: the tree has negations, so that a repair may harm; these are the cut sets of its coherent hull, in which every
 	// negated event is taken to be able to happen.
 	Hull bool `json:"coherent_hull,omitempty"`
+	// LeftOut is what a fault tree's file says besides, and is no part of the answer.
+	LeftOut []string `json:"left_out,omitempty"`
 	// Sets are the first of them, those of lower order first.
 	Sets [][]string `json:"sets"`
 	// Probability that it is down, where every basic event's is known; with each event's importance, most important first.

@@ -9,6 +9,8 @@ type definition struct {
 	e    *element
 	name string
 	path string // of what contains it; empty in model-data
+	// group is the common cause group that a basic event is a member of.
+	group *ccfGroup
 }
 
 // definitions are all that a file defines, by kind ("gate", "basic-event", "house-event", "parameter") and by name: the
@@ -18,6 +20,9 @@ type definitions struct {
 	gates   []*definition
 	ignored []string
 	trees   []string
+
+	ccfGroups []*ccfGroup
+	waiting   []ccfMember
 }
 
 // define collects definitions.
@@ -32,6 +37,8 @@ func define(root *element) (*definitions, error) {
 			err = d.container(e, "", false)
 		case "include":
 			err = mistake(e, "includes another file, which is not read")
+		case "define-CCF-group":
+			err = d.ccf(e, "")
 		default:
 			err = d.other(e)
 		}
@@ -39,7 +46,7 @@ func define(root *element) (*definitions, error) {
 			return nil, err
 		}
 	}
-	return d, nil
+	return d, d.joinGroups()
 }
 
 // container collects what is in a fault tree, a component or the model data.
@@ -62,6 +69,8 @@ func (d *definitions) container(e *element, path string, private bool) error {
 			err = d.add(child, path, private)
 		case "define-component":
 			err = d.container(child, path, private)
+		case "define-CCF-group":
+			err = d.ccf(child, path)
 		case "include":
 			err = mistake(child, "includes another file, which is not read")
 		default:
@@ -78,7 +87,7 @@ func (d *definitions) container(e *element, path string, private bool) error {
 func (d *definitions) other(e *element) error {
 	switch e.name {
 	case "define-event-tree", "define-alignment", "define-consequence", "define-consequence-group", "define-rule",
-		"define-initiating-event", "define-initiating-event-group", "define-substitution", "define-CCF-group",
+		"define-initiating-event", "define-initiating-event-group", "define-substitution",
 		"define-extern-library", "define-extern-function":
 	default:
 		return mistake(e, "unknown element %s", e.name)

@@ -102,6 +102,9 @@ func readElements(r io.Reader) (*element, error) {
 	if len(open) > 1 {
 		return nil, mistake(open[len(open)-1], "<%s> is not closed", open[len(open)-1].name)
 	}
+	if len(root.children) == 0 {
+		return nil, &Error{Text: "holds no XML element: it is empty, or no Open-PSA file"}
+	}
 	if len(root.children) != 1 {
 		return nil, &Error{Text: fmt.Sprintf("%d root elements, not one", len(root.children))}
 	}

@@ -15,16 +15,18 @@ type building struct {
 	done   map[*definition]redundancy.Ref
 	used   map[*definition]bool // gates that gates refer to
 	events map[string]redundancy.Ref
+	causes bool // common cause groups are applied
 }
 
 func (d *definitions) model(root *element, o Options) (*Model, error) {
-	m := &Model{Tree: &redundancy.Tree{}, Ignored: d.ignored}
+	m := &Model{Tree: &redundancy.Tree{}, Ignored: d.ignored, CommonCauses: d.groupNames()}
 	m.Name, _ = root.attr("name")
 	if m.Name == "" && len(d.trees) == 1 {
 		m.Name = d.trees[0]
 	}
 	b := &building{
 		definitions: d,
+		causes:      o.CommonCauses,
 		tree:        m.Tree,
 		model:       m,
 		values:      newValues(d, o),
@@ -280,16 +282,27 @@ func (b *building) houseEvent(def *definition) (redundancy.Ref, error) {
 
 func (b *building) basicEvent(e *element, def *definition) (redundancy.Ref, error) {
 	event := Event{Unknown: "not defined"}
-	if def != nil {
-		event = b.values.event(def)
-	} else {
+	switch {
+	case def == nil:
 		event.Name, _ = e.attr("name")
+	case def.group != nil && b.causes:
+		return b.commonCause(def), nil
+	default:
+		if r, ok := b.events[def.name]; ok {
+			return r, nil
+		}
+		event = b.values.event(def)
 	}
+	return b.event(event), nil
+}
+
+// event is the basic event of that name, made once.
+func (b *building) event(event Event) redundancy.Ref {
 	if r, ok := b.events[event.Name]; ok {
-		return r, nil
+		return r
 	}
 	r := b.tree.Event()
 	b.events[event.Name] = r
 	b.model.Events = append(b.model.Events, event)
-	return r, nil
+	return r
 }

@@ -2,7 +2,7 @@
 // nuclear field's common format, into a [redundancy.Tree].
 //
 // It reads the fault tree layer (fault trees, components, gates, house and basic events) and, of the stochastic layer,
-// what a basic event's mean probability takes. Event trees, substitutions and common cause groups are not read; which
+// what a basic event's mean probability takes, with common cause groups. Event trees and substitutions are not read; which
 // were there says [Model.Ignored]. Nothing outside the file is read: a file with an include is refused, since what it
 // says would not be the whole.
 //
@@ -30,8 +30,10 @@ type Model struct {
 	Gates []Gate
 	// Tops are the gates that no other gate refers to, in the order of definition.
 	Tops []Gate
-	// Ignored are the elements that were not read though they bear on an analysis, each once: define-CCF-group ...
+	// Ignored are the elements that were not read though they bear on an analysis, each once: define-event-tree ...
 	Ignored []string
+	// CommonCauses are the common cause groups: "pumps (MGL of 3)".
+	CommonCauses []string
 }
 
 // Gate is a gate's name, with the path of what it is private to if it is, and its formula.
@@ -53,6 +55,9 @@ type Options struct {
 	// MissionTime is the value of system-mission-time, in the unit that the file uses (hours, commonly); 0: unknown, and
 	// so is every probability that takes it.
 	MissionTime float64
+	// CommonCauses has common cause groups applied: a member fails by itself or by a cause that takes others with it, and
+	// these causes are the basic events. Otherwise members are basic events that fail independently.
+	CommonCauses bool
 }
 
 // Limits on what is read, so that no file takes the reader down.

@@ -92,9 +92,7 @@ func TestModel(t *testing.T) {
 		<define-gate name="top"><or><gate name="below"/><basic-event name="a"/></or></define-gate>
 		<define-gate name="below"><and><basic-event name="b"/><basic-event name="c"/></and></define-gate>
 		<define-gate name="alone"><basic-event name="c"/></define-gate>
-		<define-CCF-group name="x" model="MGL"><members/></define-CCF-group>
-		<define-CCF-group name="y" model="MGL"><members/></define-CCF-group>
-		</define-fault-tree>
+		</define-fault-tree><define-rule name="x"/><define-rule name="y"/>
 		<define-event-tree name="et"/>
 		<model-data><define-basic-event name="b"><float value="1e-3"/></define-basic-event></model-data></opsa-mef>`)
 	if m.Name != "plant" || len(m.Gates) != 3 {
@@ -103,7 +101,7 @@ func TestModel(t *testing.T) {
 	if len(m.Tops) != 2 || m.Tops[0].Name != "top" || m.Tops[1].Name != "alone" {
 		t.Errorf("tops %v", m.Tops)
 	}
-	if want := []string{"define-CCF-group", "define-event-tree"}; !slices.Equal(m.Ignored, want) {
+	if want := []string{"define-rule", "define-event-tree"}; !slices.Equal(m.Ignored, want) {
 		t.Errorf("ignored %v", m.Ignored)
 	}
 	names := map[string]string{}
@@ -197,7 +195,7 @@ func TestExpressions(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{``, "0 root elements, not one"},
+		{``, "holds no XML element: it is empty, or no Open-PSA file"},
 		{`<fault-tree/>`, "line 1: the root element is fault-tree, not opsa-mef"},
 		{`<opsa-mef><include file="other.xml"/></opsa-mef>`, "line 1: includes another file, which is not read"},
 		{`<opsa-mef><define-whatever/></opsa-mef>`, "line 1: unknown element define-whatever"},

@@ -70,7 +70,7 @@ func (v *values) of(def *definition, e *element, depth int) (float64, error) {
 		return math.Pi, nil
 	case "system-mission-time":
 		if v.o.MissionTime == 0 {
-			return 0, mistake(e, "the mission time is not known")
+			return 0, mistake(e, "the mission time is not known (--mission-time)")
 		}
 		return v.o.MissionTime, nil
 	case "parameter":
@@ -234,6 +234,16 @@ var operations = map[string]operation{
 			return gamma
 		}
 		return lambda/rate - (lambda-gamma*rate)/rate*math.Exp(-rate*t)
+	}},
+	// failure rate, time between tests, time of the first test, time; tests and repairs take no time
+	"periodic-test": {4, 4, func(x []float64) float64 {
+		lambda, tau, theta, t := x[0], x[1], x[2], x[3]
+		if t > theta {
+			if t = math.Mod(t-theta, tau); t == 0 {
+				t = tau
+			}
+		}
+		return -math.Expm1(-lambda * t)
 	}},
 	// scale, shape, time shift, time
 	"Weibull": {4, 4, func(x []float64) float64 {

@@ -22,6 +22,9 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 	if c.Hull {
 		p.Line("  the tree has negations: these are the cut sets of its coherent hull, as if every negated event might happen")
 	}
+	for _, what := range c.LeftOut {
+		p.Line("  left out: %s", clean(what))
+	}
 	if c.Probability != nil {
 		p.Line("probability %.6e", *c.Probability)
 	}
