@@ -104,6 +104,7 @@ func (s *shape) families(order, budget int) (families, bool) {
 	least := make([]int32, len(s.units)) // elements in the smallest set of a unit
 	kept := 0
 	for i := range s.units {
+		s.work += len(s.units[i].vars)/64 + 1 // of looking at it, if there is nothing to be built
 		if i%1024 == 0 && closed(s.done) {
 			return families{}, false
 		}
