@@ -16,9 +16,11 @@ import (
 
 // Simulation says what would change if some components failed.
 type Simulation struct {
-	Fail     []component.ID `json:"fail"`
-	Services []Change       `json:"services"` // that lose something: down first, then by tier and name
-	Groups   []Change       `json:"groups"`   // that lose something: the worst first, then by id
+	Fail []component.ID `json:"fail"`
+	// DownAlready are those of Fail that do not work now: what their failure cost is no part of the answer.
+	DownAlready []component.ID `json:"down_already"`
+	Services    []Change       `json:"services"` // that lose something: down first, then by tier and name
+	Groups      []Change       `json:"groups"`   // that lose something: the worst first, then by id
 	// Down are the components that would stop working with those that fail, sorted.
 	Down []component.ID `json:"down"`
 	// Overloaded are the components that would carry more than may be used, and rose; those that trip first, then the fullest.
@@ -96,7 +98,7 @@ func (e *Engine) try(ctx context.Context, fail []component.ID) (*trial, error) {
 		return nil, err
 	}
 	t := &trial{downFirst: map[int32]bool{}, downBest: map[int32]bool{}, downWorst: map[int32]bool{}, downStrict: map[int32]bool{}, wasDown: map[int32]bool{}, doubtful: map[int32]bool{}}
-	t.simulation = Simulation{Fail: idsOf(e, nodes), Services: []Change{}, Groups: []Change{}, Down: []component.ID{}}
+	t.simulation = Simulation{Fail: idsOf(e, nodes), DownAlready: e.downAmong(nodes), Services: []Change{}, Groups: []Change{}, Down: []component.ID{}}
 	nodes = e.withOutlets(nodes)
 	risky := e.atRisk(nodes)
 	first := nodes
@@ -137,6 +139,17 @@ func (e *Engine) try(ctx context.Context, fail []component.ID) (*trial, error) {
 	slices.SortFunc(t.simulation.Services, compareChanges)
 	slices.SortFunc(t.simulation.Groups, compareChanges)
 	return t, nil
+}
+
+// downAmong are the nodes that do not work as things stand.
+func (e *Engine) downAmong(nodes []redundancy.Node) []component.ID {
+	down := []component.ID{}
+	for _, n := range nodes {
+		if !e.best.Works(n) {
+			down = append(down, e.graph.ID(n))
+		}
+	}
+	return down
 }
 
 func (e *Engine) resolveAll(ids []component.ID) ([]redundancy.Node, error) {
@@ -420,6 +433,9 @@ func (e *Engine) GateContext(ctx context.Context, fail []component.ID, strict bo
 		}
 	}
 	g.judgeLoad()
+	for _, id := range t.simulation.DownAlready {
+		g.Reasons = append(g.Reasons, string(id)+" is down already")
+	}
 	if !e.settled() && !e.heardAll() {
 		g.Verdict = 2
 		g.Reasons = append(g.Reasons, "not every device was read yet")

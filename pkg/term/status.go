@@ -296,6 +296,12 @@ func Exit(s *api.Status) int {
 // Simulation prints what would be lost.
 func (p *Printer) Simulation(s *engine.Simulation) {
 	p.Line("%s", p.paint(strong, "If "+ids(s.Fail)+" failed now: "+effect(s)))
+	switch n := len(s.DownAlready); {
+	case n > 0 && n == len(s.Fail):
+		p.Line("%s", p.paint(warning, "It is down already: this is what more would be lost; what it cost is in sparewatch status"))
+	case n > 0:
+		p.Line("%s", p.paint(warning, "Down already: "+ids(s.DownAlready)+"; this is what more the others would cost"))
+	}
 	p.overloads(s)
 	p.changes("Services", s.Services)
 	p.changes("Groups", s.Groups)
