@@ -69,7 +69,7 @@ services: [{name: web, tier: 0, needs: internet}]
 	edge.Peer(full, 64500, world...)
 	edge.Peer(flapping, 64501, world[0])
 	edge.Peer(gone, 64502, world[0])
-	edge.Start(station)
+	edge.Start(context.Background(), station)
 	defer func() { edge.Close() }()
 
 	a, stop := begin()
@@ -87,7 +87,7 @@ services: [{name: web, tier: 0, needs: internet}]
 	edge.Close() // what happens now nobody hears
 	must(t, edge.SetPaths(full))
 	must(t, edge.Down(gone, 4, 0))
-	edge.Start(station)
+	edge.Start(context.Background(), station)
 	a, stop = begin()
 	defer func() { stop() }()
 	s := until(t, a, "it is back without its prefixes, and the other one is not back at all", func(s *api.Status) bool {

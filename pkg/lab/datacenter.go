@@ -75,7 +75,7 @@ func Start(ctx context.Context, opt Options) (*Datacenter, error) {
 		return nil, errors.Join(err, d.closeAll())
 	}
 	if opt.Routers {
-		d.startEdges()
+		d.startEdges(ctx)
 	}
 	go func() {
 		defer close(d.stopped)

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -30,7 +31,7 @@ func (e edge) gives() []BGPPath {
 
 // startEdges starts the routers, which send BMP to a free port of loopback. There are none where loopback has no other
 // addresses than 127.0.0.1, as on some systems: a station knows routers by their addresses.
-func (d *Datacenter) startEdges() {
+func (d *Datacenter) startEdges(ctx context.Context) {
 	free := func(host string) (string, error) {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 		if err != nil {
@@ -51,7 +52,7 @@ func (d *Datacenter) startEdges() {
 	for _, e := range edges() {
 		r := &Router{Name: e.name, AS: 65010, From: e.from}
 		r.Peer(e.upstream, e.as, e.gives()...)
-		r.Start(station)
+		r.Start(ctx, station)
 		d.routers[e.name] = r
 	}
 }

@@ -47,9 +47,9 @@ func (r *Router) Peer(addr netip.Addr, as uint32, paths ...BGPPath) {
 	r.peers = append(r.peers, &bgpPeer{addr: addr, as: as, up: true, paths: paths})
 }
 
-// Start connects to a station, until Close.
-func (r *Router) Start(station string) {
-	ctx, stop := context.WithCancel(context.Background())
+// Start connects to a station, until ctx is done or Close.
+func (r *Router) Start(ctx context.Context, station string) {
+	ctx, stop := context.WithCancel(ctx)
 	r.stop = stop
 	r.done.Go(func() { r.run(ctx, station) })
 }

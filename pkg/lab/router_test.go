@@ -20,7 +20,7 @@ func TestRouter(t *testing.T) {
 	up := netip.MustParseAddr("192.0.2.1")
 	r := &Router{Name: "edge", AS: 4_200_000_000}
 	r.Peer(up, 64500, BGPPath{Prefix: netip.MustParsePrefix("0.0.0.0/0")}, BGPPath{Prefix: netip.MustParsePrefix("198.51.100.0/25"), Behind: []uint32{64496, 64510}})
-	r.Start(l.Addr().String())
+	r.Start(t.Context(), l.Addr().String())
 	defer r.Close()
 	c, err := l.Accept()
 	if err != nil {
