@@ -3,9 +3,7 @@ package ipmi
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/sparewatch/sparewatch/collectors"
@@ -80,13 +78,6 @@ func relevant(x sensor) bool {
 	return x.event == eventRedundancy || x.entity == entityPowerSupply || consumption(x) || measuresSupply(x)
 }
 
-// supplyGauge is the name of a sensor that measures a supply, whatever entity its maker gave it: "PSU1_VIN", "PS2 Input Power".
-var supplyGauge = regexp.MustCompile(`(?i)^psu?[ _-]?0*[0-9]{1,2}[ _-]+(?:[vip](?:in|out)|in(?:put)?[ _-]|out(?:put)?[ _-])`)
-
-func measuresSupply(x sensor) bool {
-	return x.event == eventThreshold && supplyGauge.MatchString(x.name)
-}
-
 var consumptionName = regexp.MustCompile(`(?i)(pwr|power)[ _]*(consumption|monitor|meter)|total[ _]power|system[ _]power`)
 
 // consumption is the reading of what the whole machine draws.
@@ -143,39 +134,6 @@ var (
 	fanNumber    = regexp.MustCompile(`(?i)^(?:sys|system|chassis)?[ _]*fan[ _#-]*(?:module|tray|block|bay|unit)?[ _#-]*0*([0-9]+[a-z]?)$`)
 	driveNumber  = regexp.MustCompile(`(?i)(?:hdd|drive|disk|slot|bay|ssd|nvme)[ _#-]*0*([0-9]+)`)
 )
-
-// supplyNames learns which instance carries which printed number, so that a nameless sensor of the same entity
-// ("Status", "Voltage 2") goes to the same supply.
-func (b *builder) supplyNames(m machine) {
-	b.supply, b.numbered = map[byte]string{}, map[string]bool{}
-	for _, x := range m.sensors {
-		if n := supplyNumber.FindStringSubmatch(x.name); n != nil && x.kind == typePowerSupply && x.event == eventSpecific {
-			b.numbered[n[1]] = true
-		}
-		if x.entity != entityPowerSupply || x.kind != typePowerSupply || x.event == eventRedundancy {
-			continue
-		}
-		if n := supplyNumber.FindStringSubmatch(x.name); n != nil {
-			if _, taken := b.supply[x.instance]; !taken {
-				b.supply[x.instance] = n[1]
-			}
-		}
-	}
-}
-
-// supplyLocal is the local id of the supply that a sensor speaks of; empty where it speaks of none.
-func (b *builder) supplyLocal(x sensor) string {
-	if n := supplyNumber.FindStringSubmatch(x.name); n != nil && (x.entity == entityPowerSupply || x.kind == typePowerSupply || b.numbered[n[1]] || measuresSupply(x)) {
-		return n[1]
-	}
-	if x.entity != entityPowerSupply || x.logical {
-		return ""
-	}
-	if n, ok := b.supply[x.instance]; ok {
-		return n
-	}
-	return strconv.Itoa(int(x.instance &^ 0x60)) // 60h up: relative to the device, section 39.1
-}
 
 func (b *builder) part(kind component.Kind, local, name string) *part {
 	id := component.NewID(b.device, kind, local)
@@ -243,45 +201,8 @@ func (b *builder) sensor(x sensor, r reading) {
 	}
 }
 
-// allSupplies is what a sensor says that speaks of the supplies together.
-func allSupplies(x sensor, r reading) (words string, bad bool) {
-	switch x.event {
-	case eventSpecific:
-		return x.name + ": " + r.words(supplyStates), r.has(1) || r.has(2) || r.has(5) || r.has(6)
-	case eventSeverity:
-		return x.name + ": " + r.words(severityStates), r.states&0x7e != 0
-	case eventDigital:
-		return x.name + ": " + r.words(digitalStates), assertedMeans(x.name) == meansBad && r.has(1)
-	}
-	return "", false
-}
-
 // boardBattery is the clock's cell: no part of any redundancy, and silent when well.
 var boardBattery = regexp.MustCompile(`(?i)cmos|bios|rtc|vbat|coin|^bat$`)
-
-// supplySensor judges by the table of section 42.2 for sensor type 08h, and by what other sensors of the same entity say.
-func (b *builder) supplySensor(x sensor, r reading) {
-	if r.why == "scanning disabled" {
-		return // section 16.5: software must ignore it; a bay that is not fitted looks like this
-	}
-	local := b.supplyLocal(x)
-	p := b.part(component.PSU, local, "Power supply "+local)
-	b.alias(p, x)
-	switch {
-	case !r.valid:
-		p.silent = append(p.silent, x.name+": "+r.why)
-	case x.kind == typePowerSupply && x.event == eventSpecific:
-		p.supplyStatus(x, r)
-	case x.event == eventPresence:
-		p.seen(r.has(1), r.has(0))
-	case x.kind == typePresence && x.event == eventSpecific:
-		p.seen(r.has(0), r.has(1))
-	case x.event == eventThreshold:
-		p.analog(x, r)
-	default:
-		p.generic(x, r)
-	}
-}
 
 // generic takes the generic event types that say how a part is (table 42-2). A sensor of such a type may measure something
 // too: ProLiants' do.
@@ -345,29 +266,6 @@ func (p *part) measured(x sensor, r reading) {
 	if name != "" {
 		p.Readings = append(p.Readings, component.Reading{Name: name, Unit: unit, Value: component.Value(v)})
 	}
-}
-
-func (p *part) supplyStatus(x sensor, r reading) {
-	p.measured(x, r)
-	words := x.name + ": " + r.words(supplyStates)
-	if r.states == 0 {
-		p.silent = append(p.silent, words)
-		return
-	}
-	p.status = true
-	p.present = p.present || r.has(0)
-	p.Condition = component.Worse(p.Condition, component.OK)
-	switch {
-	case r.has(1):
-		p.bad(component.Failed, words)
-	case r.has(2), r.has(5), r.has(6):
-		p.bad(component.Impaired, words)
-	default:
-		p.facts = append(p.facts, words)
-	}
-	p.Predicted = p.Predicted || r.has(2)
-	p.InputLost = p.InputLost || r.has(3) || r.has(4)
-	p.Standby = p.Standby || r.has(7)
 }
 
 // digital is an event type of 03h, whose meaning is the vendor's: only a name that says it is believed.
@@ -675,55 +573,6 @@ func (b *builder) host(m machine) component.Component {
 	return c
 }
 
-// claims are the redundancy sensors: event type 0Bh on a power supply, a power unit, or fans.
-func (b *builder) claims(m machine, components []component.Component) []snapshot.Claim {
-	claims := []snapshot.Claim{}
-	taken := map[component.ID]bool{}
-	for i, x := range m.sensors {
-		r := m.readings[i]
-		kind, ok := redundancyOf(x)
-		if !ok || !r.valid {
-			continue
-		}
-		group := component.NewID(m.device, component.Group, string(kind))
-		if taken[group] {
-			group = component.NewID(m.device, component.Group, string(kind)+"-"+collectors.Slot(component.Group, x.name))
-		}
-		taken[group] = true
-		members := b.members(entity{x.entity, x.instance}, kind, m.contains)
-		for k := 0; len(members) == 0 && k < len(components); k++ { // nobody says which: all of the kind
-			if components[k].Kind == kind {
-				for _, c := range components {
-					if c.Kind == kind {
-						members = append(members, c.ID)
-					}
-				}
-			}
-		}
-		claims = append(claims, snapshot.Claim{
-			Group: group, Kind: kind, Members: members, State: claimState(r),
-			Raw: map[string]string{"sensor": x.name, "entity": fmt.Sprintf("%d.%d", x.entity, x.instance), "states": r.words(redundancyStates)},
-			Why: x.name + ": " + r.words(redundancyStates),
-		})
-	}
-	return claims
-}
-
-// members are the parts of a kind that an entity association puts into a container (section 43.4), two or more.
-func (b *builder) members(container entity, kind component.Kind, contains map[entity][]entity) []component.ID {
-	var found []component.ID
-	for _, e := range contains[container] {
-		if id := b.at[e]; id != "" && id.Kind() == kind && !slices.Contains(found, id) {
-			found = append(found, id)
-		}
-	}
-	if len(found) < 2 {
-		return nil
-	}
-	slices.Sort(found)
-	return found
-}
-
 // describe adds what the supplies' own records say. A record without a supply that any sensor speaks of makes none.
 func (b *builder) describe(m machine) {
 	for _, l := range m.locators {
@@ -757,80 +606,4 @@ func (b *builder) enclosed(id identity) {
 			p.Attributes[component.EnclosureSerial] = id.chassisSerial
 		}
 	}
-}
-
-// otherRedundancy names what stands in for each other and is no supply, though it counts as a power unit.
-var otherRedundancy = regexp.MustCompile(`(?i)vrm|vrd|\bvr\b|regulator|dimm|mem|cpu|proc|battery`)
-
-// redundancyOf tells what a redundancy sensor speaks of; not ok for memory, I/O and what nothing identifies.
-func redundancyOf(x sensor) (component.Kind, bool) {
-	if x.event != eventRedundancy || x.owner != bmcAddress {
-		return "", false
-	}
-	switch {
-	case otherRedundancy.MatchString(x.name), x.entity == entityPowerModule && x.kind != typePowerSupply:
-		return "", false
-	case x.kind == typePowerSupply, x.kind == typePowerUnit, x.entity == entityPowerSupply, x.entity == entityPowerUnit, x.entity == entityPowerManagement:
-		return component.PSU, true
-	case x.kind == typeFan, x.kind == typeCooling, x.entity == entityFan, x.entity == entityCoolingUnit:
-		return component.Fan, true
-	}
-	return "", false
-}
-
-// claimState reads the bits of table 42-2, event type 0Bh, worst first: several may be set at once.
-func claimState(r reading) snapshot.ClaimState {
-	switch {
-	case r.has(5):
-		return snapshot.ClaimInsuff
-	case r.has(1), r.has(3), r.has(4):
-		return snapshot.ClaimLost
-	case r.has(2), r.has(6), r.has(7):
-		return snapshot.ClaimDegraded
-	case r.has(0):
-		return snapshot.ClaimFull
-	}
-	return snapshot.ClaimNone
-}
-
-// Volts at the input of a supply: below the first there is none, from the second on it can run.
-const (
-	openInput = 60
-	liveInput = 80
-)
-
-// unfed finds the supplies of which nothing but measurements speak, and which have no voltage at their input while another has:
-// MegaRAC of AMI on boards that show a PSU1_VIN and no status of the supply.
-func (b *builder) unfed() {
-	live := false
-	for _, p := range b.parts {
-		v, known := p.volts()
-		live = live || known && v >= liveInput
-	}
-	for _, p := range b.parts {
-		if v, known := p.volts(); live && known && v < openInput && !p.status && !p.absent {
-			p.InputLost = true
-			p.problems = append(p.problems, fmt.Sprintf("%g V at its input, while another has voltage", v))
-		}
-	}
-}
-
-// volts is the voltage at a supply's input, where it is measured.
-func (p *part) volts() (float64, bool) {
-	for _, r := range p.Readings {
-		if p.Kind == component.PSU && r.Name == "input_voltage" && r.Value.Known() {
-			return float64(r.Value), true
-		}
-	}
-	return 0, false
-}
-
-// fed reports whether something measures what comes into the part or goes out of it.
-func (p *part) fed() bool {
-	for _, r := range p.Readings {
-		if strings.HasPrefix(r.Name, "input_") || strings.HasSuffix(r.Name, "_power") {
-			return true
-		}
-	}
-	return false
 }
