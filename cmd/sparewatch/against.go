@@ -22,7 +22,11 @@ func (c *checkCmd) against(cfg *config.Config) error {
 		err = printJSON(compared)
 	} else {
 		p := stdout(c.All)
-		p.Comparison(compared)
+		if c.Markdown {
+			p.ComparisonMarkdown(compared)
+		} else {
+			p.Comparison(compared)
+		}
 		err = p.Err()
 	}
 	if err == nil && compared.Worse {

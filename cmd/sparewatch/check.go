@@ -21,10 +21,13 @@ type checkCmd struct {
 	Config   string `help:"Configuration: a YAML file, or a folder of them." required:"" type:"path" placeholder:"FILE" env:"SPAREWATCH_CONFIG"`
 	Mistakes bool   `help:"Only look for mistakes: print nothing and exit 0 where there are none."`
 	Pin      bool   `help:"Ask the devices for their certificates, show them, and pin those that nothing vouches for."`
+	Last     bool   `help:"Also hold the topology against what the devices showed last, out of the state folder or from the running daemon."`
 	// Against compares what the topology is worth with what it was.
-	Against string `help:"An older configuration: say what gains or loses spares by the change, which single points of failure appear, and what can no longer carry its load. Exit 1 where something gets worse." type:"path" placeholder:"OLD"`
-	JSON    bool   `help:"Print one JSON object."`
-	All     bool   `help:"List everything, also what is fine."`
+	Against  string `help:"An older configuration: say what gains or loses spares by the change, which single points of failure appear, and what can no longer carry its load. Exit 1 where something gets worse." type:"path" placeholder:"OLD"`
+	Markdown bool   `help:"With --against: print a comment for a pull request."`
+	JSON     bool   `help:"Print one JSON object."`
+	All      bool   `help:"List everything, also what is fine."`
+	daemonFlags
 }
 
 // loadConfig reads a configuration for the collectors that there are.
@@ -78,6 +81,13 @@ func (c *checkCmd) Run(ctx context.Context) error {
 		return err
 	}
 	bad := p.Design(report)
+	if c.Last {
+		wrong, err := c.last(ctx, cfg, p)
+		if err != nil {
+			return err
+		}
+		bad = bad || wrong
+	}
 	if c.Pin {
 		changed, err := pin(ctx, cfg)
 		if err != nil {
