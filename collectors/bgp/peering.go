@@ -58,7 +58,7 @@ func (p *peering) serve(ctx context.Context, c net.Conn) {
 	err := t.run()
 	var fault *bgp.Fault
 	if errors.As(err, &fault) {
-		t.write(bgp.AppendNotification(nil, fault.Code, fault.Subcode, fault.Data))
+		t.write(notification(fault.Code, fault.Subcode, fault.Data))
 	}
 	_ = c.Close()
 	s.mu.Lock()
@@ -239,7 +239,7 @@ func (t *talk) run() error {
 	}
 	ours := bgp.Open{AS: t.localAS(), ID: t.speaker.id, Hold: uint16(t.within / time.Second), Families: []bgp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast},
 		FourOctet: true, Restart: true, AddPath: map[bgp.Family]uint8{bgp.IPv4Unicast: 1, bgp.IPv6Unicast: 1}}
-	t.write(bgp.AppendOpen(nil, ours))
+	t.write(open(ours))
 	body, err := t.expect(bgp.TypeOpen, 1)
 	if err != nil {
 		return err
@@ -253,7 +253,7 @@ func (t *talk) run() error {
 	if t.within == 0 {
 		_ = t.c.SetReadDeadline(time.Time{})
 	}
-	t.write(bgp.AppendKeepalive(nil))
+	t.write(keepalive())
 	if _, err := t.expect(bgp.TypeKeepalive, 2); err != nil {
 		return err
 	}
@@ -348,7 +348,7 @@ func (t *talk) keepAlive(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-tick.C:
-			t.write(bgp.AppendKeepalive(nil))
+			t.write(keepalive())
 		}
 	}
 }
