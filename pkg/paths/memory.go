@@ -216,6 +216,7 @@ func (t *Table) restoreSession(m *SessionMemory) {
 	if s == nil {
 		return
 	}
+	s.recalled = true
 	s.info = Info{PeerAS: m.PeerAS, LocalAS: m.LocalAS, VRF: m.VRF, Relay: m.Relay}
 	s.before = State(max(0, slices.Index(stateNames[:], m.State)))
 	s.reason, s.ever, s.flaps, s.flapped = Reason{Text: m.Reason}, m.RIBs, m.Flaps, m.Flapped
@@ -239,23 +240,25 @@ func restoreWays(list []WayMemory) map[wayKey]*wayMemory {
 // absentFor is how long a session that its router no longer lists is remembered to be down.
 const absentFor = 7 * 24 * time.Hour
 
-// missed finds the sessions of routers that list what is established (BMP, RFC 7854 section 3.3) and do not list these
-// since they speak again: they went down meanwhile. One that was down on purpose still is.
+// missed finds the sessions that their routers do not speak of, although they speak again for long enough. Of routers that
+// list what is established (BMP, RFC 7854 section 3.3) they went down meanwhile; one that was down on purpose still is.
+// Others would list them in any state: what is only remembered is no longer configured there, and is forgotten.
 func (t *Table) missed(now time.Time) {
 	for _, s := range t.sessions {
 		r := t.routers[s.key.Router]
-		if r == nil || !r.lists || r.silent || now.Sub(r.since) < t.opt.Sync || !s.key.Peer.IsValid() {
+		if r == nil || r.silent || now.Sub(r.since) < t.opt.Sync || !s.key.Peer.IsValid() {
 			continue
 		}
 		switch {
-		case s.state == Unheard && s.before == AdminDown:
-			t.down(s, Reason{Admin: true, Text: cmp.Or(s.reason.Text, "shut down on purpose")}, now)
-		case s.state == Unheard && s.before != Unheard:
-			t.down(s, Reason{Text: "the router does not have it among those that are established"}, now)
-			s.absent = true
-		case s.state == Down && s.absent && now.Sub(s.since) >= absentFor:
+		case s.state == Unheard && !r.lists && s.recalled && s.expected.IsZero(), s.state == Down && s.absent && now.Sub(s.since) >= absentFor:
 			delete(t.sessions, s.key)
 			t.unkept[s.key.Router] = true
+		case s.state != Unheard || s.before == Unheard || !r.lists:
+		case s.before == AdminDown:
+			t.down(s, Reason{Admin: true, Text: cmp.Or(s.reason.Text, "shut down on purpose")}, now)
+		default:
+			t.down(s, Reason{Text: "the router does not have it among those that are established"}, now)
+			s.absent = true
 		}
 	}
 }

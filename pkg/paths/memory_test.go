@@ -166,6 +166,32 @@ func TestExpected(t *testing.T) {
 	}
 }
 
+// TestNoLongerConfigured: a neighbour of the speaker, or of gobgpd, that was taken out while the program was down is
+// forgotten, and so is its way.
+func TestNoLongerConfigured(t *testing.T) {
+	old := paths.New(defaultRoute)
+	for _, peer := range []string{"203.0.113.1", "203.0.113.5"} {
+		old.Expected(key("up", peer), paths.Info{PeerAS: 64510, LocalAS: 64500}, start)
+		old.Up(key("up", peer), paths.Info{}, start)
+		old.Update(key("up", peer), paths.AdjInPre, announce(seq(64510), "0.0.0.0/0"), start)
+	}
+	item(t, old, start)
+	now := start.Add(time.Hour)
+	table := restart(t, old, defaultRoute, now)
+	table.Expected(key("up", "203.0.113.1"), paths.Info{PeerAS: 64510, LocalAS: 64500}, now)
+	if v := item(t, table, now); v.Unsure != 2 {
+		t.Errorf("%s", v.Why)
+	}
+	now = now.Add(3 * time.Minute)
+	table.Tick(now)
+	if v := table.View(now); len(v.Sessions) != 1 || v.Sessions[0].State != paths.Down || !strings.Contains(v.Sessions[0].Reason, "not established since the start") {
+		t.Errorf("%+v", v.Sessions)
+	}
+	if v := item(t, table, now); len(v.Ways) != 1 || v.Unsure != 0 {
+		t.Errorf("%s", v.Why)
+	}
+}
+
 // TestPieces: what is to be kept comes in pieces that fit, only when it changed, and is given up when it is gone.
 func TestPieces(t *testing.T) {
 	table := paths.New(paths.Options{Sets: []paths.Set{{Name: "own", In: true, Items: []paths.Item{{Prefix: pfx("198.51.100.0/22"), Longer: true}}}}, Own: []bgp.ASN{64500}})

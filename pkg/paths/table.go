@@ -69,6 +69,7 @@ type session struct {
 	expected time.Time // since when its neighbour, who never did, should establish it
 	absent   bool      // it is down because its router does not list it
 	unkept   bool      // what is to be remembered of it changed
+	recalled bool      // it is known from before the start, and nobody told of it since
 }
 
 // rib is one RIB of a session.
@@ -255,7 +256,7 @@ func (t *Table) up(s *session, i Info, at time.Time) {
 	t.learnOwn(s)
 	was := s.state
 	s.state, s.reason, s.upAt, s.silentAt, s.told = Up, Reason{}, at, time.Time{}, false
-	s.filled, s.absent, s.unkept = false, false, true
+	s.filled, s.absent, s.unkept, s.recalled = false, false, true, false
 	s.views, s.saw = 0, 0
 	if was != Up {
 		s.since = at
@@ -359,6 +360,7 @@ func (t *Table) Configured(k Key, i Info, admin bool, at time.Time) {
 	if s == nil {
 		return
 	}
+	s.recalled = false
 	s.info.merge(i)
 	t.learnOwn(s)
 	switch {
