@@ -71,6 +71,7 @@ const (
 
 // run writes until ctx is done, and then what is left.
 func (k *keeper) run(ctx context.Context) error {
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,10 +81,19 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-k.wake:
 		}
 		err := k.write(ctx)
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			continue
+		case err == nil && failing:
+			k.log.Info("what was seen can be written down again")
+			failing = false
+			continue
+		case err == nil:
+			continue
+		case !failing:
+			k.log.Error("what was seen cannot be written down; it is tried again and again", "error", err)
+			failing = true
 		}
-		k.log.Error("what was seen cannot be written down; it is tried again", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(keepAgain):

@@ -260,7 +260,7 @@ func (s *Store) Tick(now time.Time) (devices []string) {
 	}
 	for _, t := range s.targets {
 		since := t.LastGood
-		if since.IsZero() || (!t.read && since.Before(s.started)) {
+		if !t.read { // what is remembered from before the start may be of any time, even of the future
 			since = s.started
 		}
 		if t.Silent || now.Sub(since) < max(SilentAfter, SilentPolls*t.Interval) {

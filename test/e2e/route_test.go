@@ -175,6 +175,7 @@ type daemon struct {
 	t                       *testing.T
 	binary, configs, listen string
 	cmd                     *exec.Cmd
+	log                     logged // of all its lives
 }
 
 func (d *daemon) write(name, text string) {
@@ -188,14 +189,13 @@ func (d *daemon) start() {
 	d.cmd = exec.Command(d.binary, "run", "--config", d.configs)
 	out, err := d.cmd.StdoutPipe()
 	must(d.t, err)
-	var errors strings.Builder
-	d.cmd.Stderr = &errors
+	d.cmd.Stderr = &d.log
 	must(d.t, d.cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		_ = d.cmd.Wait()
 		d.cmd = nil
-		d.t.Fatalf("the daemon did not start: %v\n%s", err, errors.String())
+		d.t.Fatalf("the daemon did not start: %v\n%s", err, &d.log)
 	}
 	d.t.Log("the daemon serves", strings.TrimSpace(line))
 }

@@ -22,6 +22,7 @@
 //	poll srv-1: port/1 ok packets+=1000           a reading that grows by so much, with each poll that says so
 //	repeat 15: +4m; poll srv-1                    steps, so many times
 //	silent srv-1                                  a poll without an answer
+//	clock -1h                                     the clock is set back, before a restart
 //	restart                                       only what is kept over a restart is kept
 //	expect group ID state [spares N] [worst STATE N] [needed N of M] [basis B] [unverified A, B]
 //	expect service NAME state [spares N] [power N] ...

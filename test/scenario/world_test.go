@@ -48,7 +48,7 @@ func (w *world) do(step string) error {
 		"site": w.site, "device": w.device, "cable": w.cable, "group": w.group, "service": w.service, "claim": w.claim, "link": w.link,
 		"power": w.power, "serial": w.serial, "hostname": w.hostname, "start": w.start, "poll": w.poll, "silent": w.silent, "restart": w.restart, "expect": w.expect,
 		"gate": w.gate, "simulate": w.simulate, "error": w.failRead, "forget": w.forget, "target": w.target, "uuid": w.uuid,
-		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts, "repeat": w.repeat, "rule": w.rule,
+		"thing": w.thing, "work": w.work, "overload": w.overload, "overcuts": w.overcuts, "repeat": w.repeat, "rule": w.rule, "clock": w.clock,
 	}
 	do, ok := steps[verb]
 	if !ok {
@@ -92,6 +92,13 @@ func (w *world) work(step string) error {
 	}
 	w.model.Work = append(w.model.Work, work)
 	return nil
+}
+
+// clock is set back while the program does not run: "clock -1h", before a restart.
+func (w *world) clock(by string) error {
+	d, err := time.ParseDuration(by)
+	w.now = w.now.Add(d)
+	return err
 }
 
 // rule adjusts one: "rule component-failed hold 5m severity critical".
