@@ -53,13 +53,27 @@ func (c *runCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		err := life(ctx, cfg, hup, load, log)
+		if !errors.Is(err, app.ErrStuck) {
+			return err
+		}
+		log.Warn("the daemon starts anew by itself", "why", err)
+		if next, err := load(); err == nil { // a mistake in the configuration is no reason to watch no more
+			cfg = next
+		}
+	}
+}
+
+// life is one life of the daemon, from its start to its end.
+func life(ctx context.Context, cfg *config.Config, hup <-chan os.Signal, load func() (*config.Config, error), log *slog.Logger) error {
 	a, err := app.New(app.Options{Config: cfg, Version: version, Log: log})
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	if err := a.Start(ctx); err != nil {
 		return err
 	}

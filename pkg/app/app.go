@@ -88,6 +88,7 @@ func New(o Options) (*App, error) {
 	a := &App{o: o, log: o.Log, now: o.Now, tasks: tasks{log: o.Log, failed: make(chan error, 1)}}
 	a.config.Store(o.Config)
 	a.keeper = newKeeper(o.Log)
+	a.keeper.stuck, a.keeper.giveUp = a.isStuck, a.giveUp
 	a.judge, a.desk = newJudge(a), newDesk()
 	a.poller = poll.New(poll.Options{
 		Collectors: a.withPush(o.Collectors),

@@ -49,7 +49,8 @@ type judge struct {
 	stopBox func(context.Context) error
 	head    uint64                // the last entry that the fold has
 	marked  ledger.Head           // up to which the start passed over the ledger; what stands before is checked later
-	broken  error                 // why the ledger could not be written
+	broken  error                 // why the ledger could not be written, until it was read again
+	failing error                 // the same, until it was written again
 	again   time.Time             // when to try the ledger again
 	doubt   atomic.Pointer[error] // why the outbox could not write it
 
@@ -371,7 +372,7 @@ func (j *judge) look(ctx context.Context) {
 // incident is believed when it is written.
 func (j *judge) tell(ctx context.Context, now time.Time) {
 	if err := j.doubt.Swap(nil); err != nil && j.broken == nil {
-		j.broken = *err
+		j.unwritten(ctx, *err)
 	}
 	if j.broken != nil && !j.repair(ctx, now) {
 		return
@@ -380,20 +381,20 @@ func (j *judge) tell(ctx context.Context, now time.Time) {
 	records := append(step.Records(j.outbox.Intent), j.app.traps.takeHeard()...)
 	if len(records) == 0 {
 		j.fold = next
+		j.recovered() // it was read again, and nothing waits to be written
 		return
 	}
 	entries, err := j.writer.Append(ctx, now, records...)
 	if err != nil {
-		j.broken, j.again = err, now
-		if ctx.Err() == nil {
-			j.log.Error("the ledger cannot be written; nobody is told anything until it can", "error", err)
-		}
+		j.again = now
+		j.unwritten(ctx, err)
 		for _, e := range entries { // those that were written
 			_ = j.replay(e) // it was made here a moment ago
 		}
 		return
 	}
 	j.fold = next
+	j.recovered()
 	j.written(entries)
 	for _, c := range step.Changes {
 		j.log.Log(ctx, level(c), "incident "+string(c.What), "incident", c.ID, "severity", c.Severity, "title", c.Title, "part_of", c.PartOf)
@@ -434,9 +435,28 @@ func (j *judge) repair(ctx context.Context, now time.Time) bool {
 		j.broken = err
 		return false
 	}
-	j.log.Info("the ledger can be written again")
 	j.broken = nil
 	return true
+}
+
+// unwritten notes that the ledger could not be written. It says so once, until it can be again.
+func (j *judge) unwritten(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case j.failing == nil:
+		j.log.Error("the ledger cannot be written; nobody is told anything until it can", "error", err)
+	case j.app.isStuck():
+		j.app.giveUp(ctx, err)
+	}
+	j.broken, j.failing = err, err
+}
+
+// recovered notes that nothing is in the way of the ledger any more.
+func (j *judge) recovered() {
+	if j.failing != nil {
+		j.log.Info("the ledger can be written again")
+	}
+	j.failing = nil
 }
 
 // unsure reports whether nothing can be said now of a finding that is not there: its device was not read since the

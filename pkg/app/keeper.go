@@ -19,6 +19,8 @@ import (
 type keeper struct {
 	seen, last *bus.Bucket
 	log        *slog.Logger
+	stuck      func() bool                  // another write failed: is the store stuck?
+	giveUp     func(context.Context, error) // ends the daemon
 
 	mu    sync.Mutex
 	seens map[string]state.Seen         // by device
@@ -67,6 +69,7 @@ func (k *keeper) poke() {
 const (
 	keepAgain = 5 * time.Second  // after a failed write
 	keepFlush = 10 * time.Second // for the rest, at the end
+	keepLimit = 10 * time.Second // for one value
 )
 
 // run writes until ctx is done, and then what is left.
@@ -90,6 +93,8 @@ func (k *keeper) run(ctx context.Context) error {
 			continue
 		case err == nil:
 			continue
+		case failing && k.stuck():
+			k.giveUp(ctx, err)
 		case !failing:
 			k.log.Error("what was seen cannot be written down; it is tried again and again", "error", err)
 			failing = true
@@ -110,7 +115,11 @@ func (k *keeper) write(ctx context.Context) error {
 	k.mu.Unlock()
 	failed := k.writePaths(ctx, pieces)
 	for device, s := range seens {
-		if err := put(ctx, k.seen, device, s); err != nil {
+		err := failed
+		if !errors.Is(failed, context.DeadlineExceeded) { // a store that says nothing is not asked for each
+			err = put(ctx, k.seen, device, s)
+		}
+		if err != nil {
 			failed = err
 			k.mu.Lock()
 			if _, newer := k.seens[device]; !newer {
@@ -120,6 +129,9 @@ func (k *keeper) write(ctx context.Context) error {
 		}
 	}
 	for key, sn := range lasts {
+		if errors.Is(failed, context.DeadlineExceeded) {
+			break
+		}
 		// Disposable: what does not fit, or fails, is not tried again.
 		if err := put(ctx, k.last, key.device+" "+key.url, facts(sn)); err != nil && !errors.Is(err, bus.ErrTooBig) {
 			failed = err
@@ -158,6 +170,8 @@ func put(ctx context.Context, b *bus.Bucket, key string, v any) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, keepLimit)
+	defer cancel()
 	return b.Put(ctx, key, body)
 }
 

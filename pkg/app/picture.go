@@ -31,7 +31,7 @@ const statsEvery = 10 * time.Second
 
 // show makes the picture of now the one that everybody sees.
 func (j *judge) show(now time.Time) {
-	p := &picture{site: j.config.Site, version: j.app.o.Version, at: now, report: j.report, incidents: j.fold.Open(), devices: j.store.Views(), broken: j.broken}
+	p := &picture{site: j.config.Site, version: j.app.o.Version, at: now, report: j.report, incidents: j.fold.Open(), devices: j.store.Views(), broken: j.failing}
 	if now.Sub(j.lateAt) >= statsEvery {
 		j.late, j.lateAt = j.app.poller.Stats().Late, now
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -189,6 +190,24 @@ func (b *Bus) Marks() *Bucket { return b.marks }
 
 // Ledger is the ledger's log.
 func (b *Bus) Ledger() ledger.Log { return b.ledger }
+
+// Room tries whether there is room for another megabyte in the folder of an embedded server: after a write that failed the
+// server takes none any more until it is started anew, however much room there is then. Of an external cluster it says
+// nothing.
+func (b *Bus) Room() error {
+	if b.server == nil {
+		return nil
+	}
+	f, err := os.CreateTemp(b.server.dir, ".room-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 1<<20))
+	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+}
+
+// Embedded reports whether JetStream runs inside the process.
+func (b *Bus) Embedded() bool { return b.server != nil }
 
 // Close sends what is on its way, for as long as ctx lasts, ends the connection, stops the embedded server and frees
 // its folder.

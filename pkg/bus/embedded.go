@@ -197,11 +197,17 @@ const keptLines = 3
 func (l *serverLog) keep(level slog.Level, format string, v []any) {
 	line := strings.TrimSpace(fmt.Sprintf(format, v...))
 	l.mu.Lock()
-	l.last = append(l.last, line)
+	again := slices.Contains(l.last, line)
+	if !again {
+		l.last = append(l.last, line)
+	}
 	if len(l.last) > keptLines {
 		l.last = l.last[1:]
 	}
 	l.mu.Unlock()
+	if again {
+		return // it says of each message that the disk is full
+	}
 	l.to.Log(context.Background(), level, "JetStream: "+line)
 }
 
