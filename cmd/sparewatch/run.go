@@ -58,7 +58,7 @@ func (c *runCmd) Run(ctx context.Context) error {
 	defer signal.Stop(hup)
 	for {
 		err := life(ctx, cfg, hup, load, log)
-		if !errors.Is(err, app.ErrStuck) {
+		if !errors.Is(err, app.ErrStore) {
 			return err
 		}
 		log.Warn("the daemon starts anew by itself", "why", err)
@@ -87,7 +87,9 @@ func life(ctx context.Context, cfg *config.Config, hup <-chan os.Signal, load fu
 		}
 		return err
 	}, log)
-	manager.tell("STOPPING=1")
+	if !errors.Is(err, app.ErrStore) { // then it goes on
+		manager.tell("STOPPING=1")
+	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if stopped := a.Stop(end); err == nil {
