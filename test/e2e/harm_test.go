@@ -87,7 +87,10 @@ func TestHarmToTheState(t *testing.T) {
 		t.Errorf("the full disk is logged %d times", n)
 	}
 	d.logs(`Critical write error`) // of what was seen
-	d.until("an ill health", func() bool { code, text := d.health(); return code == 503 && strings.Contains(text, "the ledger cannot be written") })
+	d.until("an ill health", func() bool {
+		code, text := d.health()
+		return code == 503 && strings.Contains(text, "the ledger cannot be written")
+	})
 	d.says(`sparewatch_group_redundancy_state{group="srv-110/group/psu",kind="psu",sparewatch_group_redundancy_state="lost"} 1`)
 	must(t, os.Remove(free))
 	second := alert(t, duty, "srv-110", open)
