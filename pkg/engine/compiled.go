@@ -246,10 +246,10 @@ func (e *Engine) layEdges() {
 	n := redundancy.Node(g.Len())
 	e.needs.start, e.must.start, e.up.start = make([]int32, n+1), make([]int32, n+1), make([]int32, n+1)
 	for node := range n {
-		for _, r := range g.Structure.Requirements(node) {
-			e.needs.to = append(e.needs.to, r.Of...)
+		for need, of := range g.Structure.EachRequirement(node) {
+			e.needs.to = append(e.needs.to, of...)
 			if !g.Structure.IsGate(node) {
-				e.layRequirement(node, r)
+				e.layRequirement(node, need, of)
 			}
 		}
 		e.needs.start[node+1], e.must.start[node+1], e.up.start[node+1] = int32(len(e.needs.to)), int32(len(e.must.to)), int32(len(e.up.to))
@@ -258,14 +258,19 @@ func (e *Engine) layEdges() {
 	e.down = e.up.reversed()
 }
 
-func (e *Engine) layRequirement(node redundancy.Node, r redundancy.Requirement) {
-	of := slices.DeleteFunc(r.Of, func(m redundancy.Node) bool { return e.hold[m] })
+func (e *Engine) layRequirement(node redundancy.Node, need int, of []redundancy.Node) {
 	power := e.graph.Domain(node) == component.Power
+	holds := 0
 	for _, m := range of {
-		if e.graph.Structure.IsGate(m) {
+		if e.hold[m] {
+			holds++
+		}
+	}
+	for _, m := range of {
+		if e.hold[m] || e.graph.Structure.IsGate(m) {
 			continue
 		}
-		if r.Need >= len(of) {
+		if need >= len(of)-holds {
 			e.must.to = append(e.must.to, m)
 		}
 		if power && e.graph.Domain(m) == component.Power {

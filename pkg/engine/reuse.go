@@ -87,9 +87,9 @@ func (e *Engine) prints() []uint64 {
 		h.Reset()
 		h.WriteString(string(e.graph.ID(n)))
 		h.WriteByte(e.printOf(n))
-		for _, r := range s.Requirements(n) {
-			add(uint64(r.Need))
-			for _, m := range r.Of {
+		for need, of := range s.EachRequirement(n) {
+			add(uint64(need))
+			for _, m := range of {
 				add(prints[m])
 			}
 			h.WriteByte('.')

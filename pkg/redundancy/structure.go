@@ -3,6 +3,7 @@ package redundancy
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strings"
 )
@@ -328,6 +329,17 @@ func (s *Structure) Requirements(n Node) []Requirement {
 		reqs = append(reqs, Requirement{Need: int(s.need[r]), Of: append([]Node(nil), s.membersOf(r)...)})
 	}
 	return reqs
+}
+
+// EachRequirement gives what n requires, as Requirements does, without copying; of must not be changed.
+func (s *Structure) EachRequirement(n Node) iter.Seq2[int, []Node] {
+	return func(yield func(need int, of []Node) bool) {
+		for r := s.reqs[n]; r < s.reqs[n+1]; r++ {
+			if !yield(int(s.need[r]), s.membersOf(r)) {
+				return
+			}
+		}
+	}
 }
 
 func (s *Structure) membersOf(r int32) []Node { return s.members[s.of[r]:s.of[r+1]] }

@@ -239,6 +239,8 @@ func (g *stage) cuts(n Node) zref {
 		switch breaks := g.l.up[r] - s.need[r] + 1; {
 		case breaks == 1:
 			all = g.z.any(append(g.of, all))
+		case len(g.of) == int(breaks):
+			all = g.z.or(all, g.z.all(g.of, g.order))
 		case len(g.of) >= int(breaks):
 			all = g.z.or(all, g.z.atLeast(breaks, g.of, g.order))
 		}

@@ -325,6 +325,20 @@ func (z *zbdd) any(of []zref) zref {
 	return all
 }
 
+// all is the minimal sets, of at most order, that are unions of a set of each of the families. It sorts them.
+func (z *zbdd) all(of []zref, order int32) zref {
+	if len(of) > 2 {
+		slices.SortFunc(of, func(f, g zref) int { return int(z.vars[g]) - int(z.vars[f]) })
+	}
+	all := zunit
+	for _, f := range of {
+		if all = z.and(all, f, order); all == zempty {
+			break
+		}
+	}
+	return all
+}
+
 // formula is the minimal sets that make the unit's gate f true, or false if negated, given those of its operands.
 func (z *zbdd) formula(f formula, negated bool, operand func(Ref) zref, order int32) zref {
 	of := make([]zref, len(f.of))
