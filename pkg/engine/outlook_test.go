@@ -30,7 +30,10 @@ func TestBatteryIsNoWeakestLink(t *testing.T) {
 		{ID: "u/ups/1", Kind: component.UPS, Status: component.Status{Condition: component.Impaired}, Attributes: map[string]string{component.OnBattery: "true"}},
 	}})
 	e.Update(store.Device("u"))
-	r, _ := e.Evaluate(start.Add(time.Minute))
+	e.Evaluate(start.Add(time.Minute))
+	grid, _ := e.graph.Node("s/utility/grid")
+	e.setCell(grid, cell{belief: fails})
+	r, _ := e.Evaluate(start.Add(2 * time.Minute))
 	s := r.Services[0]
 	if s.Spares == nil || *s.Spares != 0 || len(s.Weakest) == 0 || slices.ContainsFunc(s.Weakest, func(set []component.ID) bool { return slices.Contains(set, "") }) {
 		t.Errorf("%+v", s)
