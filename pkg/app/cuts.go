@@ -77,12 +77,17 @@ func CutsOfTree(ctx context.Context, r io.Reader, q TreeQuestion) (*engine.CutSe
 	}
 	return timed(ctx, q.Within, func(ctx context.Context) *engine.CutSets {
 		name := func(n redundancy.Node) string { return model.Events[n].Name }
-		c := engine.NewCutSets(top.Name, model.Tree.MinCutsContext(ctx, top.Ref, q.Order, q.Budget), q.Limit, name)
+		cuts := model.Tree.MinCutsContext(ctx, top.Ref, q.Order, q.Budget)
+		c := engine.NewCutSets(top.Name, cuts, q.Limit, name)
 		c.Hull = !model.Tree.Coherent(top.Ref)
 		c.LeftOut = leftOut(model, q.CommonCauses)
 		if q.Probabilities {
 			if err := addProbabilities(ctx, c, model, top, q.Budget); err != nil {
 				c.NoProbability = err.Error()
+			}
+			if c.Probability == nil && unknown(model, top) == nil {
+				low, high := cuts.Bounds(func(e int) float64 { return model.Events[e].Probability }, model.Tree.EventsBelow(top.Ref), !c.Hull)
+				c.Bounds = &[2]float64{low, high}
 			}
 		}
 		return c
@@ -121,13 +126,24 @@ func topGate(m *openpsa.Model, name string) (openpsa.Gate, error) {
 	return openpsa.Gate{}, fmt.Errorf("the file has %d top gates: name one of them with --gate (%v ...)", len(m.Tops), names)
 }
 
-func addProbabilities(ctx context.Context, c *engine.CutSets, m *openpsa.Model, top openpsa.Gate, budget int) error {
+// unknown says which event below a gate has a probability that is not known.
+func unknown(m *openpsa.Model, top openpsa.Gate) error {
 	for _, e := range m.Tree.EventsBelow(top.Ref) {
 		if m.Events[e].Unknown != "" {
 			return fmt.Errorf("the probability of %s is not known: %s", m.Events[e].Name, m.Events[e].Unknown)
 		}
 	}
+	return nil
+}
+
+func addProbabilities(ctx context.Context, c *engine.CutSets, m *openpsa.Model, top openpsa.Gate, budget int) error {
+	if err := unknown(m, top); err != nil {
+		return err
+	}
 	compiled, err := m.Tree.CompileContext(ctx, top.Ref, budget)
+	if ctx.Err() != nil {
+		return errors.New("the time was over before the exact one was found")
+	}
 	if err != nil {
 		return fmt.Errorf("the tree is too hard for its probability: %w", err)
 	}

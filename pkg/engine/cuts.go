@@ -42,6 +42,8 @@ type CutSets struct {
 	OverloadUpTo *int          `json:"overload_exact_up_to,omitempty"`
 	// AtLeast says why Probability is no more than a lower bound, and why the importances are of that; empty: they are exact.
 	AtLeast string `json:"probability_at_least,omitempty"`
+	// Bounds are what Probability lies between, by the cut sets that are there; null where it is known exactly or not at all.
+	Bounds *[2]float64 `json:"probability_bounds,omitempty"`
 	// NoProbability says why it was asked for and is not known; Probability is null then.
 	NoProbability string `json:"no_probability,omitempty"`
 }

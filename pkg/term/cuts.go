@@ -29,6 +29,8 @@ func (p *Printer) Cuts(c *engine.CutSets, count bool) {
 		p.Line("probability %.6e", *c.Probability)
 	}
 	switch {
+	case c.Bounds != nil:
+		p.Line("probability between %.6e and %.6e: %s", c.Bounds[0], c.Bounds[1], clean(c.NoProbability))
 	case c.AtLeast != "":
 		p.Line("at least: %s", clean(c.AtLeast))
 	case c.NoProbability != "":
