@@ -34,14 +34,11 @@ type compiled struct {
 // Compile finds, for each module of top, a variable order with which the decision diagram is small, and builds it. The
 // budget is the most nodes that may be made for one module with one order; 0: DefaultBudget. The error is ErrBudget.
 func (t *Tree) Compile(top Ref, budget int) (*Compiled, error) {
-	return t.CompileContext(context.Background(), top, budget)
+	return t.shape(top, nil).compileAll(budget)
 }
 
 // CompileContext is Compile until ctx is done; then the error is ctx's.
 func (t *Tree) CompileContext(ctx context.Context, top Ref, budget int) (*Compiled, error) {
-	if budget <= 0 {
-		budget = DefaultBudget
-	}
 	c, err := t.shape(top, ctx.Done()).compileAll(budget)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -89,6 +86,9 @@ func (t *Tree) shape(top Ref, done <-chan struct{}) *shape {
 }
 
 func (s *shape) compileAll(budget int) (*Compiled, error) {
+	if budget <= 0 {
+		budget = DefaultBudget
+	}
 	c := &Compiled{events: s.tree.events, top: s.constant}
 	for i := range s.units {
 		u, err := s.compile(i, budget)
