@@ -108,7 +108,7 @@ func (c *simulateCmd) ask(ctx context.Context) (*engine.Simulation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.SimulateDesign(cfg, fail, time.Now())
+	return app.SimulateDesign(ctx, cfg, fail, time.Now())
 }
 
 type gateCmd struct {
@@ -153,5 +153,5 @@ func (c *gateCmd) ask(ctx context.Context) (*engine.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.GateDesign(cfg, fail, c.Strict, time.Now())
+	return app.GateDesign(ctx, cfg, fail, c.Strict, time.Now())
 }

@@ -39,21 +39,21 @@ func offline(c *config.Config, now time.Time) (*engine.Engine, error) {
 }
 
 // SimulateDesign says what would be lost in the declared topology if these failed.
-func SimulateDesign(c *config.Config, fail []string, now time.Time) (*engine.Simulation, error) {
+func SimulateDesign(ctx context.Context, c *config.Config, fail []string, now time.Time) (*engine.Simulation, error) {
 	e, ids, err := offlineWith(c, fail, now)
 	if err != nil {
 		return nil, err
 	}
-	return e.Simulate(ids)
+	return e.SimulateContext(ctx, ids)
 }
 
 // GateDesign says whether these might be taken down in the declared topology, with nothing else failed.
-func GateDesign(c *config.Config, fail []string, strict bool, now time.Time) (*engine.Gate, error) {
+func GateDesign(ctx context.Context, c *config.Config, fail []string, strict bool, now time.Time) (*engine.Gate, error) {
 	e, ids, err := offlineWith(c, fail, now)
 	if err != nil {
 		return nil, err
 	}
-	return e.Gate(ids, strict)
+	return e.GateContext(ctx, ids, strict)
 }
 
 // offlineWith is an engine that knows the declared topology alone, and what people mean by names in it.
