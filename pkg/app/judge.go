@@ -354,6 +354,9 @@ func (j *judge) look(ctx context.Context) {
 	for _, l := range j.engine.LearnedLoads() {
 		j.store.LearnLoad(l.Device, l.Key, l.Peaks)
 	}
+	for _, l := range j.engine.LearnedPrefixes() {
+		j.store.LearnPrefixes(l.Session, l.Usual)
+	}
 	for _, q := range questions {
 		j.log.Debug("a device is asked now", "device", q.Device, "why", q.Why)
 		j.app.poller.Ask(q.Device, q.Why)

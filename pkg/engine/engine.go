@@ -49,6 +49,7 @@ type Engine struct {
 	planned   planned
 	lines     lines
 	peerings  peerings
+	brought   map[component.ID]map[string]state.Usual // by session: what has to be remembered of what it usually brings
 	report    *Report
 	reported  bool // report says all there is to say
 	unsettled bool
@@ -82,6 +83,7 @@ func New(model *topology.Model, opt Options) (*Engine, error) {
 		learned:  map[component.ID]Learning{},
 		lines:    lines{},
 		peerings: peerings{},
+		brought:  map[component.ID]map[string]state.Usual{},
 	}
 	e.blame.init()
 	e.cabling.init()

@@ -64,10 +64,12 @@ func (e *Engine) notePeerings(view *state.Device) (changed bool) {
 		}
 		s := e.peerings[p.ID]
 		if s == nil {
-			s = e.newPeering(p.ID)
+			s = e.newPeering(p.ID, view.Prefixes[p.ID])
 		}
 		was := s.trouble
-		s.note(p)
+		if s.note(p) {
+			e.brought[p.ID] = s.known()
+		}
 		changed = changed || was != s.trouble
 	}
 	return changed
@@ -79,22 +81,40 @@ func counts(p *state.Part) bool {
 	})
 }
 
-// newPeering begins to follow a session. One that brought nothing before a restart brings nothing until it is seen to.
-func (e *Engine) newPeering(id component.ID) *peering {
+// newPeering begins to follow a session of which it is known what it usually brought. One that brought nothing, or little,
+// before a restart does so until it is seen to bring more.
+func (e *Engine) newPeering(id component.ID, usual map[string]state.Usual) *peering {
 	s := &peering{counted: -1, families: map[string]*traffic.Usual{}}
-	if f, open := e.resumed[finding.KeyOf(finding.SessionSilent, id)]; open && len(f.Causes) > 0 {
-		s.trouble, s.why = component.TroubleSilent, f.Causes[0].Why
+	for family, u := range usual {
+		known := traffic.UsualOf(u.Median, u.Spread, u.Samples)
+		s.families[family] = &known
+	}
+	for trouble, rule := range map[string]finding.Rule{component.TroubleSilent: finding.SessionSilent, component.TroubleLow: finding.PrefixesLow} {
+		if f, open := e.resumed[finding.KeyOf(rule, id)]; open && len(f.Causes) > 0 {
+			s.trouble, s.why = trouble, f.Causes[0].Why
+		}
 	}
 	e.peerings[id] = s
 	return s
 }
 
-// note takes in what is counted now.
-func (s *peering) note(p *state.Part) {
+// known is what there is to remember of what the session usually brings.
+func (s *peering) known() map[string]state.Usual {
+	known := make(map[string]state.Usual, len(s.families))
+	for family, counts := range s.families {
+		if u := toRemember(counts); u.Median > 0 {
+			known[family] = u
+		}
+	}
+	return known
+}
+
+// note takes in what is counted now, and reports whether something else is usual than before.
+func (s *peering) note(p *state.Part) (news bool) {
 	s.noteFlaps(p)
 	if p.Condition != component.OK && p.Condition != component.Impaired {
 		s.up = time.Time{}
-		return
+		return false
 	}
 	if s.up.IsZero() {
 		s.up = p.At
@@ -102,7 +122,7 @@ func (s *peering) note(p *state.Part) {
 			s.up = p.At.Add(-time.Duration(float64(u)) * time.Second)
 		}
 	}
-	s.judge(p)
+	return s.judge(p)
 }
 
 // noteFlaps counts how often the session came up since the last look. It comes up for the first time, too.
@@ -119,8 +139,8 @@ func (s *peering) noteFlaps(p *state.Part) {
 	s.flaps = slices.DeleteFunc(s.flaps, func(at time.Time) bool { return p.At.Sub(at) > flapsWithin })
 }
 
-// judge says what is wrong with an established session: the worst first.
-func (s *peering) judge(p *state.Part) {
+// judge says what is wrong with an established session, the worst first, and reports whether something else is usual than before.
+func (s *peering) judge(p *state.Part) (news bool) {
 	was := s.trouble
 	s.trouble = ""
 	full := p.At.Sub(s.up) >= sessionFills
@@ -143,12 +163,16 @@ func (s *peering) judge(p *state.Part) {
 		if limit := float64(p.Reading(PrefixesLimit + family.name)); limit > 0 && float64(n) >= limitNear*limit {
 			near = fmt.Sprintf("%d %s prefixes of %.0f that the router takes: beyond that it closes the session", n, family.name, limit)
 		}
+		before := toRemember(u)
 		u.Learn(n)
 		u.Sample(n, p.At, full)
+		news = news || before != toRemember(u)
 	}
 	switch {
 	case !full && was != "" && was != component.TroubleFlapping && !brought:
 		s.trouble = was // it fills, or it doesn't
+	case !full && was == component.TroubleLow && low != "":
+		s.trouble, s.why = was, low
 	case full && !brought && len(empty) > 0:
 		s.trouble, s.why = component.TroubleSilent, "established with "+strings.Join(empty, ", ")
 	case was == component.TroubleSilent && !brought:
@@ -162,6 +186,29 @@ func (s *peering) judge(p *state.Part) {
 	case near != "":
 		s.trouble, s.why = component.TroubleLimit, near
 	}
+	return news
+}
+
+func toRemember(u *traffic.Usual) state.Usual {
+	median, spread, samples := u.Known()
+	return state.Usual{Median: median, Spread: spread, Samples: samples}
+}
+
+// PrefixLearning is how many prefixes a session usually brings, by address family, to be remembered over restarts.
+type PrefixLearning struct {
+	Session component.ID
+	Usual   map[string]state.Usual
+}
+
+// LearnedPrefixes returns what sessions usually bring where that is other than at the last call; see
+// state.Store.LearnPrefixes.
+func (e *Engine) LearnedPrefixes() []PrefixLearning {
+	all := make([]PrefixLearning, 0, len(e.brought))
+	for _, id := range slices.Sorted(maps.Keys(e.brought)) {
+		all = append(all, PrefixLearning{Session: id, Usual: e.brought[id]})
+	}
+	clear(e.brought)
+	return all
 }
 
 // family is an address family of a session, with the reading that counts what it brings.

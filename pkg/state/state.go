@@ -73,6 +73,8 @@ type Device struct {
 	Peaks map[component.ID]float64
 	// Ratings are the last known ratings of parts, also of those that are gone.
 	Ratings map[component.ID]component.Rating
+	// Prefixes are what sessions usually bring; see Seen.
+	Prefixes map[component.ID]map[string]Usual
 	// Loads are the highest loads that were learned; see Seen.
 	Loads map[string][]LoadPeak
 }
@@ -112,6 +114,15 @@ type Seen struct {
 	Silent  []string                          `json:"silent,omitempty"` // targets that did not answer
 	// Loads are the highest loads seen of late, in the engine's own names.
 	Loads map[string][]LoadPeak `json:"loads,omitempty"`
+	// Prefixes are how many prefixes the BGP sessions usually bring, by session and address family.
+	Prefixes map[component.ID]map[string]Usual `json:"prefixes,omitempty"`
+}
+
+// Usual is what a count usually is; see traffic.UsualOf.
+type Usual struct {
+	Median  int `json:"median"`
+	Spread  int `json:"spread,omitempty"` // median distance from it
+	Samples int `json:"samples,omitempty"`
 }
 
 // LoadPeak is the highest load in one part of the window over which peaks are kept.

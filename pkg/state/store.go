@@ -392,6 +392,14 @@ func (s *Store) LearnLoad(device, key string, peaks []LoadPeak) {
 	d.dirty = true
 }
 
+// LearnPrefixes keeps how many prefixes a session usually brings, by address family, in the place of what was known.
+func (s *Store) LearnPrefixes(session component.ID, usual map[string]Usual) {
+	if d := s.devices[session.Device()]; d != nil {
+		d.seen.Prefixes = with(d.seen.Prefixes, session, usual)
+		d.dirty = true
+	}
+}
+
 // Forget drops what was remembered of a part: it is no longer expected. For a supply that was taken out for good.
 func (s *Store) Forget(id component.ID) {
 	d := s.devices[id.Device()]
@@ -401,6 +409,7 @@ func (s *Store) Forget(id component.ID) {
 	d.seen = d.seen.clone()
 	delete(d.seen.Working, id)
 	delete(d.seen.Bad, id)
+	delete(d.seen.Prefixes, id)
 	for _, t := range d.targets {
 		if t.words[id].gone {
 			delete(t.words, id)
@@ -432,7 +441,7 @@ func (s Seen) clone() Seen {
 	s.Working, s.Bad = maps.Clone(s.Working), maps.Clone(s.Bad)
 	s.Silent = slices.Clone(s.Silent)
 	s.Best, s.Peaks, s.Ratings = maps.Clone(s.Best), maps.Clone(s.Peaks), maps.Clone(s.Ratings)
-	s.Loads = maps.Clone(s.Loads)
+	s.Loads, s.Prefixes = maps.Clone(s.Loads), maps.Clone(s.Prefixes)
 	return s
 }
 

@@ -61,7 +61,7 @@ func (d *device) merge() *Device {
 		v.Parts = append(v.Parts, *p)
 	}
 	slices.SortFunc(v.Parts, func(a, b Part) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	v.Best, v.Peaks, v.Ratings, v.Loads = d.seen.Best, d.seen.Peaks, d.seen.Ratings, d.seen.Loads
+	v.Best, v.Peaks, v.Ratings, v.Loads, v.Prefixes = d.seen.Best, d.seen.Peaks, d.seen.Ratings, d.seen.Loads, d.seen.Prefixes
 	return v
 }
 

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -372,7 +373,15 @@ func (w *world) newEngine(open []finding.Finding) error {
 func (w *world) restart(string) error {
 	seen := map[string]state.Seen{}
 	for _, name := range w.store.Devices() {
-		seen[name] = w.store.Seen(name)
+		text, err := json.Marshal(w.store.Seen(name))
+		if err != nil {
+			return err
+		}
+		var read state.Seen
+		if err := json.Unmarshal(text, &read); err != nil {
+			return err
+		}
+		seen[name] = read
 	}
 	w.store = w.newStore()
 	w.store.Restore(seen)
@@ -393,6 +402,9 @@ func (w *world) evaluate() {
 	}
 	for _, l := range w.engine.LearnedLoads() {
 		w.store.LearnLoad(l.Device, l.Key, l.Peaks)
+	}
+	for _, l := range w.engine.LearnedPrefixes() {
+		w.store.LearnPrefixes(l.Session, l.Usual)
 	}
 }
 
