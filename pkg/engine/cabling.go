@@ -456,6 +456,8 @@ func name(id component.ID) string {
 	switch {
 	case local == "":
 		return string(id)
+	case id.Kind() == component.Path:
+		return "the way " + local
 	case strings.HasPrefix(local, string(id.Kind())):
 		return fmt.Sprintf("%s of %s", local, id.Device())
 	}

@@ -355,6 +355,8 @@ func repair(p *state.Part) string {
 		todo = fmt.Sprintf("Put %s back in, or find out who took it out.", name(p.ID))
 	case p.Rebuilding:
 		return fmt.Sprintf("Wait for %s to finish rebuilding; pull no other member meanwhile.", name(p.ID))
+	case p.ID.Kind() == component.Path:
+		return fmt.Sprintf("Look at what the router still gets and takes from its neighbour on %s; ask the neighbour.", name(p.ID))
 	default:
 		todo = fmt.Sprintf("Replace %s.", name(p.ID))
 	}

@@ -67,7 +67,7 @@ func ribOf(p *bmp.Peer) RIB {
 // the session went down in between.
 func (t *Table) peerUp(s *session, rib RIB, m *bmp.Message, at time.Time) {
 	u := m.Up
-	i := Info{PeerAS: m.Peer.AS, LocalAS: u.Sent.AS, PeerID: m.Peer.ID, VRF: u.Table, Relay: m.Peer.Type == bmp.LocRIBPeer || m.Peer.Address.IsUnspecified()}
+	i := Info{PeerAS: m.Peer.AS, LocalAS: u.Sent.AS, PeerID: m.Peer.ID, LocalID: u.Sent.ID, VRF: u.Table, Relay: m.Peer.Type == bmp.LocRIBPeer || m.Peer.Address.IsUnspecified()}
 	if i.VRF == "global" || i.VRF == "default" {
 		i.VRF = ""
 	}

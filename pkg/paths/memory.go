@@ -63,6 +63,7 @@ type WayMemory struct {
 	Peer     netip.Addr   `json:"peer"`
 	Crosses  []bgp.ASN    `json:"crosses,omitempty"`
 	IPv6     bool         `json:"ipv6,omitempty"`
+	Relayed  bool         `json:"relayed,omitempty"` // it was only told of
 	Lost     time.Time    `json:"lost,omitzero"`
 }
 
@@ -173,7 +174,7 @@ func rememberWays(ways map[wayKey]*wayMemory) []WayMemory {
 	for _, key := range slices.Sorted(maps.Keys(ways)) {
 		w := ways[key]
 		all = append(all, WayMemory{Key: string(key), Router: w.router, Session: w.session, Tellers: w.tellers, Upstream: w.upstream, Server: w.server,
-			Peer: w.peer, Crosses: w.crosses, IPv6: w.family == bgp.IPv6Unicast, Lost: w.lost})
+			Peer: w.peer, Crosses: w.crosses, IPv6: w.family == bgp.IPv6Unicast, Relayed: w.relayed, Lost: w.lost})
 	}
 	return all
 }
@@ -228,7 +229,7 @@ func restoreWays(list []WayMemory) map[wayKey]*wayMemory {
 	ways := map[wayKey]*wayMemory{}
 	for _, w := range list[:min(len(list), waysKept)] {
 		m := &wayMemory{router: w.Router, session: w.Session, tellers: w.Tellers, upstream: w.Upstream, server: w.Server, peer: w.Peer,
-			crosses: w.Crosses, family: bgp.IPv4Unicast, lost: w.Lost}
+			crosses: w.Crosses, family: bgp.IPv4Unicast, relayed: w.Relayed, lost: w.Lost}
 		if w.IPv6 {
 			m.family = bgp.IPv6Unicast
 		}

@@ -54,7 +54,7 @@ type Key struct {
 // Info is what is known of a session besides its key. A zero field is not known; Up keeps what an earlier Up knew.
 type Info struct {
 	PeerAS, LocalAS bgp.ASN
-	PeerID          netip.Addr
+	PeerID, LocalID netip.Addr // BGP identifiers
 	Local           netip.Addr
 	VRF             string
 	Hold            time.Duration // as negotiated

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
+	"github.com/sparewatch/sparewatch/pkg/bmp"
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/paths"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
@@ -355,6 +356,107 @@ func TestEcho(t *testing.T) {
 	}
 	table.Down(a, paths.Reason{}, start.Add(time.Second))
 	if v := item(t, table, start.Add(time.Second)); len(v.Ways) != 2 || v.Working != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestToldThenHeard: a way that another router only told of is no lost way once its upstream's own session is heard.
+func TestToldThenHeard(t *testing.T) {
+	o := defaultRoute
+	o.Own = []bgp.ASN{64500}
+	table := paths.New(o)
+	inside := key("r2", "192.0.2.1")
+	table.Up(inside, paths.Info{PeerAS: 64500, LocalAS: 64500}, start)
+	table.Update(inside, paths.AdjInPost, announce(seq(64510), "0.0.0.0/0"), start)
+	if v := item(t, table, start); v.Working != 1 || v.Ways[0].Router != "r2" {
+		t.Errorf("%+v", v)
+	}
+	a := key("r1", "203.0.113.1")
+	table.Up(a, paths.Info{PeerAS: 64510, LocalAS: 64500}, start.Add(time.Second))
+	table.Update(a, paths.AdjInPost, announce(seq(64510), "0.0.0.0/0"), start.Add(time.Second))
+	if v := item(t, table, start.Add(time.Second)); len(v.Ways) != 1 || v.Working != 1 || v.Ways[0].Router != "r1" {
+		t.Errorf("%+v", v)
+	}
+	table.Down(a, paths.Reason{}, start.Add(2*time.Second))
+	if v := item(t, table, start.Add(2*time.Second)); len(v.Ways) != 1 || v.Working != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestFRR: FRR tells of paths with its own AS in front, and leaves out the local preference that its policy gave them.
+func TestFRR(t *testing.T) {
+	table := paths.New(defaultRoute)
+	id := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 255, 0, n}) }
+	for i, c := range []struct {
+		router string
+		peer   string
+		peerAS bgp.ASN
+		path   bgp.Path
+	}{
+		{"r1", "203.0.113.1", 64510, seq(64500, 64510, 64510, 3356)},
+		{"r2", "203.0.113.5", 64520, seq(64500, 64520, 174)},
+	} {
+		table.TakeBMP(c.router, &bmp.Message{Type: bmp.Initiation, Info: &bmp.Info{SysDescr: "FRRouting 8.4.4"}}, start)
+		k := key(c.router, c.peer)
+		table.Up(k, paths.Info{PeerAS: c.peerAS, LocalAS: 64500, LocalID: id(byte(i))}, start)
+		table.Update(k, paths.AdjInPost, announce(c.path, "0.0.0.0/0"), start)
+	}
+	v := item(t, table, start)
+	if v.Decides != "AS path length" || v.Ways[0].Router != "r2" || v.Ways[0].Path != "64520 174" {
+		t.Errorf("%s, %+v", v.Decides, v.Ways)
+	}
+	// What r1 tells r2 inside says which local preference it gave the path.
+	inside := key("r2", "192.0.2.1")
+	table.Up(inside, paths.Info{PeerAS: 64500, LocalAS: 64500, PeerID: id(0)}, start)
+	u := announce(seq(64510, 64510, 3356), "0.0.0.0/0")
+	u.Attrs.LocalPref, u.Attrs.HasLocalPref = 200, true
+	table.Update(inside, paths.AdjInPost, u, start)
+	if v := item(t, table, start); len(v.Ways) != 2 || v.Decides != "local preference" || v.Ways[0].Router != "r1" || v.Ways[0].Pref != 200 {
+		t.Errorf("%s, %+v", v.Decides, v.Ways)
+	}
+	// Of another router with the same path it says nothing.
+	table.Up(inside, paths.Info{PeerAS: 64500, LocalAS: 64500, PeerID: id(9)}, start)
+	table.Update(inside, paths.AdjInPost, u, start)
+	if v := item(t, table, start); v.Decides != "AS path length" {
+		t.Errorf("%s, %+v", v.Decides, v.Ways)
+	}
+}
+
+// TestRefused: where the router says that a path is there and its policy takes it no more, that is said.
+func TestRefused(t *testing.T) {
+	table := two(defaultRoute)
+	a := key("r1", "203.0.113.1")
+	table.Update(a, paths.AdjInPre, announce(seq(64510), "0.0.0.0/0", "198.51.100.0/24"), start)
+	table.Update(a, paths.AdjInPost, announce(seq(64510), "0.0.0.0/0", "198.51.100.0/24"), start)
+	item(t, table, start)
+	table.Update(a, paths.AdjInPost, withdraw("0.0.0.0/0"), start.Add(time.Second))
+	if v := item(t, table, start.Add(time.Second)); v.Working != 0 || !strings.Contains(v.Why, "its policy takes none any more") {
+		t.Errorf("%s", v.Why)
+	}
+}
+
+// TestFRRLate: FRR says of a path whose next hop it has not found yet that it is not there after the policy, and does not
+// mend that when it has: whether the way works is not known. What it told of in the same session and then refuses is lost.
+func TestFRRLate(t *testing.T) {
+	table := two(paths.Options{Sets: []paths.Set{{Name: "six", Items: []paths.Item{{Prefix: pfx("::/0")}}}}})
+	table.TakeBMP("r1", &bmp.Message{Type: bmp.Initiation, Info: &bmp.Info{SysDescr: "FRRouting 8.4.4"}}, start)
+	a := key("r1", "203.0.113.1")
+	tell := func(rib paths.RIB, u *bgp.Update, at time.Time) paths.ItemView {
+		table.Update(a, rib, u, at)
+		return item(t, table, at)
+	}
+	tell(paths.AdjInPre, announce(seq(64510), "::/0"), start)
+	tell(paths.AdjInPost, announce(seq(64510), "::/0"), start)
+	table.Down(a, paths.Reason{}, start.Add(time.Second))
+	again := start.Add(2 * time.Second)
+	table.Up(a, paths.Info{PeerAS: 64510, LocalAS: 64500}, again)
+	tell(paths.AdjInPre, announce(seq(64510), "::/0"), again)
+	tell(paths.AdjInPost, withdraw("::/0"), again)
+	if v := tell(paths.AdjInPost, ended(), again); v.Unsure != 1 || !strings.Contains(v.Ways[0].Why, "next hop") {
+		t.Errorf("%+v", v)
+	}
+	tell(paths.AdjInPost, announce(seq(64510), "::/0"), again)
+	if v := tell(paths.AdjInPost, withdraw("::/0"), again.Add(time.Second)); v.Unsure != 0 || v.Working != 0 {
 		t.Errorf("%+v", v)
 	}
 }

@@ -228,6 +228,9 @@ func (i *Info) merge(n Info) {
 	if n.PeerID.IsValid() {
 		i.PeerID = n.PeerID
 	}
+	if n.LocalID.IsValid() {
+		i.LocalID = n.LocalID
+	}
 	if n.Local.IsValid() {
 		i.Local = n.Local
 	}

@@ -160,6 +160,7 @@ type wayMemory struct {
 	peer     netip.Addr
 	crosses  []bgp.ASN
 	family   bgp.Family
+	relayed  bool      // it was only told of
 	seen     time.Time // when it last worked
 	lost     time.Time
 }
@@ -289,6 +290,8 @@ type evaluation struct {
 	now      time.Time
 	routes   map[*session][]Route // of the prefix that is being looked at
 	refused  map[Key]string       // why the path that a session gives cannot be chosen
+	direct   map[bgp.ASN]bool     // upstreams whose sessions are told of
+	prefix   netip.Prefix         // the one that is being looked at
 }
 
 // insideShown bounds how many prefixes of a range are judged one by one.
@@ -389,7 +392,7 @@ func (e *evaluation) settled(ways []*found, m *remembered) []*found {
 func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 	v := ItemView{Label: e.label, Group: component.NewID(e.t.opt.Device, component.Group, "path-"+e.label), Prefix: p,
 		Ways: []WayView{}, Shared: []SharedAS{}, Single: []bgp.ASN{}}
-	e.routes, e.refused = map[*session][]Route{}, map[Key]string{}
+	e.routes, e.refused, e.direct, e.prefix = map[*session][]Route{}, map[Key]string{}, map[bgp.ASN]bool{}, p
 	var ways []*found
 	if e.set.In {
 		ways = e.waysIn(p)
@@ -406,7 +409,7 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 		if m.ways[f.key] == nil && len(m.ways) >= waysKept {
 			continue
 		}
-		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), seen: e.now}
+		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), relayed: f.paths[0].relayed, seen: e.now}
 		for _, s := range f.tellers {
 			mem.tellers = append(mem.tellers, s.key)
 		}
@@ -444,7 +447,6 @@ func (e *evaluation) wayID(k wayKey) component.ID {
 func (e *evaluation) waysOut(p netip.Prefix) []*found {
 	var ways []*found
 	servers := e.servers()
-	direct := map[bgp.ASN]bool{} // upstreams whose sessions are told of
 	monitored := map[string]bool{}
 	for _, s := range e.sessions {
 		if !e.t.direct(s) || s.ever&(1<<AdjInPre|1<<AdjInPost) == 0 {
@@ -455,7 +457,7 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 		if e.confederate(s, p) {
 			continue
 		}
-		direct[s.info.PeerAS] = true
+		e.direct[s.info.PeerAS] = true
 		if s.state != Up {
 			continue
 		}
@@ -466,7 +468,8 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 			}
 			if c, ok := e.candidate(s, r, outward(r.Attrs.ASPath, s.info.PeerAS, e.t.own, servers), p); ok {
 				c.external = true
-				direct[c.upstream()] = true
+				e.learnPref(s, &c)
+				e.direct[c.upstream()] = true
 				f.paths = append(f.paths, c)
 			}
 		}
@@ -474,7 +477,7 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 			ways = append(ways, f)
 		}
 	}
-	return append(ways, e.waysTold(p, direct, monitored, servers)...)
+	return append(ways, e.waysTold(p, monitored, servers)...)
 }
 
 // loops reports whether a path left our AS and came back: a router takes no such path (RFC 4271 section 9.1.2) unless it
@@ -500,6 +503,7 @@ func (e *evaluation) covering(s *session, p netip.Prefix) []Route {
 	routes, known := e.routes[s]
 	if !known {
 		routes = e.t.lookup(s, s.inRIB(), p, p.Bits() > 0)
+		e.t.asReceived(s, routes)
 		e.routes[s] = routes
 	}
 	return routes
@@ -526,7 +530,7 @@ func (e *evaluation) servers() map[bgp.ASN]bool {
 
 // waysTold are the ways that are only told of: one for each pair of upstream and next hop where a session tells of all its
 // paths, one for the session where it tells of its best alone.
-func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored map[string]bool, servers map[bgp.ASN]bool) []*found {
+func (e *evaluation) waysTold(p netip.Prefix, monitored map[string]bool, servers map[bgp.ASN]bool) []*found {
 	by := map[wayKey]*found{}
 	var order []wayKey
 	for _, s := range e.sessions {
@@ -539,7 +543,7 @@ func (e *evaluation) waysTold(p netip.Prefix, direct map[bgp.ASN]bool, monitored
 				peer = s.info.PeerAS
 			}
 			c, ok := e.candidate(s, r, outward(r.Attrs.ASPath, peer, e.t.own, servers), p)
-			if !ok || len(c.hops) == 0 || direct[c.upstream()] && c.upstream() != 0 {
+			if !ok || len(c.hops) == 0 || e.direct[c.upstream()] && c.upstream() != 0 {
 				continue
 			}
 			c.relayed = true
@@ -742,8 +746,12 @@ func (w *WayView) turn() int {
 	return 2
 }
 
-// missing makes the view of a way that was there and is not. keep is false where it has no session any more.
+// missing makes the view of a way that was there and is not. keep is false where it has no session any more, or where it
+// was only told of and the sessions of its upstream are now heard themselves: those are the ways then.
 func (e *evaluation) missing(k wayKey, m *wayMemory) (w WayView, keep bool) {
+	if m.relayed && e.direct[m.upstream] {
+		return w, false
+	}
 	w = WayView{ID: e.wayID(k), Router: m.router, Session: m.session, Peer: m.peer, Upstream: m.upstream, Server: m.server, Crosses: append([]bgp.ASN{}, m.crosses...)}
 	no := false
 	unheard, admin := false, false
@@ -767,6 +775,14 @@ func (e *evaluation) missing(k wayKey, m *wayMemory) (w WayView, keep bool) {
 				continue
 			}
 			what := cmp.Or(e.refused[key], "gives no path any more")
+			switch given := e.given(s); {
+			case given && m.seen.Before(s.upAt) && e.t.isFRR(s):
+				unheard = true
+				reasons = append(reasons, s.name()+" gives a path that is not there after the policy; FRR says the same of one whose next hop it had still to find")
+				continue
+			case given:
+				what = "gives a path, and the router says that its policy takes none any more"
+			}
 			if s.prefixes() == 0 {
 				what = fmt.Sprintf("is established and gives no prefix at all; it had %d", s.counts.Count())
 			}
