@@ -3,102 +3,15 @@ package redfish
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"maps"
-	"net/http"
-	"net/url"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 
 	"github.com/sparewatch/sparewatch/collectors"
 	"github.com/sparewatch/sparewatch/pkg/snapshot"
 )
-
-// entry is one resource as it was last read.
-type entry struct {
-	path string
-	role role
-	many bool // a collection
-	body value
-	etag string
-	// inside is the collection whose answer brought this resource too; "" where it is read by itself.
-	inside  string
-	link    string // as the service wrote it
-	chassis string // that the way led through
-	sum     uint64 // of the answer's bytes
-	query   string // with which it was read ("?$expand=...")
-	// stale: this poll wanted to read it and could not, so body is of an earlier time; why says what happened.
-	// gone: the service has had it, or lists it, and answers that there is no such thing.
-	stale, gone bool
-	why         string
-	poll        int // the poll that read it last
-	emptied     int // so many times in a row it listed nothing, where it had listed something
-}
-
-// tree is what is known of a service: its resources by their normalised path.
-type tree struct {
-	entries map[string]*entry
-	// differ holds the chassis whose older and newer forms of the same facts do not agree; both are read in every poll.
-	differ map[string]bool
-	// noExpand: the service says that it expands collections, and does not.
-	noExpand bool
-	// full is the number of the last Full poll.
-	full int
-	// turns is what the Fast polls have saved up of resources to read in turn.
-	turns float64
-	// rescan: a resource that was there is not any more, so the collections are asked what is.
-	rescan bool
-	// plain holds collections that came unexpanded though asked for otherwise.
-	plain map[string]bool
-}
-
-func newTree() *tree {
-	return &tree{entries: map[string]*entry{}, differ: map[string]bool{}, plain: map[string]bool{}}
-}
-
-// at returns the body of the resource at path; the zero value where there is none.
-func (t *tree) at(path string) value {
-	if e := t.entries[normal(path)]; e != nil {
-		return e.body
-	}
-	return value{}
-}
-
-// members returns the paths of a collection's members, each once, in the service's order.
-func (t *tree) members(link string) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, m := range t.at(link).get("Members").items() {
-		if p := normal(m.link()); p != "" && !seen[p] {
-			seen[p] = true
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// normal brings a link into the form under which resources are kept: no host, no query, no fragment, no slash at the
-// end, single slashes. A link that is no path of a Redfish service becomes "".
-func normal(link string) string {
-	link, _, _ = strings.Cut(link, "#")
-	link, _, _ = strings.Cut(link, "?")
-	if i := strings.Index(link, "%23"); i >= 0 { // an encoded '#': a part of the resource before it
-		link = link[:i]
-	}
-	if !strings.HasPrefix(link, "/") {
-		return ""
-	}
-	if strings.Contains(link, "//") || strings.Contains(link, "/.") || strings.HasSuffix(link, "/") {
-		link = path.Clean(link)
-	}
-	if (strings.HasPrefix(link, "/redfish/") || strings.HasPrefix(link, "/rest/")) && len(link) <= maxPath {
-		return link
-	}
-	return ""
-}
 
 // Bounds of one walk.
 const (
@@ -193,53 +106,6 @@ func (w *walk) certain() []item {
 	return out
 }
 
-// taking reports whether the resource has its turn in Fast polls, and within how many of them. A newer form of facts that an
-// older one says too, in every poll, is read half as often as the rest.
-func (t *tree) taking(e *entry) (polls int, is bool) {
-	if e.inside != "" || e.gone || e.many && e.query == "" || hollow(e.role, e.body) {
-		return 0, false // comes with another, is not there, says only what else is there, or has nothing in it
-	}
-	switch e.pace() {
-	case inTurn:
-		if e.role == rSupplyMetrics && t.hasOlder(e.chassis, rSupply) {
-			return 2 * round, true
-		}
-		return round, true
-	case doubled:
-		return 2 * round, true
-	}
-	return 0, false
-}
-
-// oldest picks the resources whose turn it is in a Fast poll: those that are nearest to the end of their time, or past it.
-func (t *tree) oldest(poll int) map[string]bool {
-	type waiting struct {
-		path string
-		part float64 // of its time that is over
-	}
-	var in []waiting
-	share := 0.0
-	for _, e := range t.entries {
-		if polls, is := t.taking(e); is {
-			in = append(in, waiting{e.path, float64(poll-e.poll) / float64(polls)})
-			share += 1 / float64(polls)
-		}
-	}
-	sort.Slice(in, func(i, j int) bool {
-		if in[i].part != in[j].part {
-			return in[i].part > in[j].part
-		}
-		return in[i].path < in[j].path
-	})
-	t.turns = min(t.turns, float64(len(in))) + share
-	out := map[string]bool{}
-	for i := 0; i < len(in) && t.turns >= 1; i++ {
-		out[in[i].path] = true
-		t.turns--
-	}
-	return out
-}
-
 // hadTurn reports whether a resource, or the collection that it comes with, has had its turn in a Fast poll since the last Full
 // one, and not long ago: then a Full poll would only read it once more.
 func (w *walk) hadTurn(e *entry) bool {
@@ -248,17 +114,6 @@ func (w *walk) hadTurn(e *entry) bool {
 	}
 	polls, is := w.tree.taking(e)
 	return is && w.spare && e.poll > w.tree.full && w.poll-e.poll < polls
-}
-
-// forget drops what a whole walk has not come across any more.
-func (t *tree) forget(seen map[string]bool) (any bool) {
-	for p := range t.entries {
-		if !seen[p] {
-			delete(t.entries, p)
-			any = true
-		}
-	}
-	return any
 }
 
 // visit reads one level of resources, two at once, and returns the next. Where a chassis has power or thermal in both
@@ -340,26 +195,6 @@ func (w *walk) onward(e *entry) []ref {
 	return out
 }
 
-// fetch reads those of the items that are due, with at most two requests under way.
-func (w *walk) fetch(ctx context.Context, items []item) {
-	work := make(chan item)
-	var readers sync.WaitGroup
-	for range inFlight {
-		readers.Go(func() {
-			for it := range work {
-				w.read(ctx, it)
-			}
-		})
-	}
-	for _, it := range items {
-		if w.due(it) {
-			work <- it
-		}
-	}
-	close(work)
-	readers.Wait()
-}
-
 // due reports whether an item is read in this poll.
 func (w *walk) due(it item) bool {
 	w.mu.Lock()
@@ -393,211 +228,6 @@ func (w *walk) due(it item) bool {
 		return w.turn[it.path] || w.tree.differ[it.chassis] || w.changed[it.chassis+olderOf[it.role]] || !w.tree.hasOlder(it.chassis, it.role)
 	}
 	return false
-}
-
-// hollow reports whether a subsystem has nothing in it: many chassis of a large machine each show one (recording
-// supermicro-gb300-nvl), and none of them changes until somebody works at it.
-func hollow(r role, body value) bool {
-	switch r {
-	case rPowerSub:
-		return len(body.get("PowerSupplyRedundancy").items()) == 0
-	case rThermalSub:
-		return len(body.get("FanRedundancy").items()) == 0
-	}
-	return false
-}
-
-// hasOlder reports whether the chassis shows the older form of what the role is of, with what it lists in it: some services
-// keep a Power without supplies beside the newer form, and some list only links to them.
-func (t *tree) hasOlder(chassis string, r role) bool {
-	older, name := rPower, "Power"
-	if r == rThermalSub || r == rFan {
-		older, name = rThermal, "Thermal"
-	}
-	e := t.entries[normal(t.at(chassis).get(name).link())]
-	if e == nil || e.gone {
-		return false
-	}
-	for _, listed := range e.body.get(listIn[older]).items() {
-		if len(listed.names()) > 1 {
-			return true
-		}
-	}
-	return false
-}
-
-// read reads one resource, all pages of it, and what came inside it.
-func (w *walk) read(ctx context.Context, it item) {
-	w.mu.Lock()
-	ended := w.ended
-	e := w.tree.entries[it.path]
-	query := w.query(it)
-	etag := ""
-	if e != nil && e.query == query && !e.gone {
-		etag = e.etag
-	}
-	w.mu.Unlock()
-	if ended {
-		w.miss(it, failed(snapshot.ClassPartial, "it was not read: the poll had ended"), true)
-		return
-	}
-	get := w.client.get
-	if it.role == rRoot {
-		get = w.client.root
-	}
-	a, f := get(ctx, address(it, query), etag)
-	if f != nil && query != "" && f.status >= 400 && f.status != http.StatusUnauthorized && f.status != http.StatusNotFound {
-		w.mu.Lock()
-		w.tree.noExpand = true // it said that it could
-		w.mu.Unlock()
-		query = ""
-		a, f = w.client.get(ctx, address(it, ""), "")
-	}
-	if f != nil {
-		w.miss(it, f, false)
-		return
-	}
-	if a.notModified {
-		w.keep(it)
-		return
-	}
-	sum := maphash.Bytes(seed, a.body)
-	if e != nil && e.sum == sum && e.query == query && !e.gone && !e.many {
-		w.keep(it) // word for word as it was
-		return
-	}
-	body, err := parseJSON(a.body)
-	if err != nil {
-		w.miss(it, failed(snapshot.ClassGarbage, err.Error()), false)
-		return
-	}
-	if body.kind != object {
-		w.miss(it, failed(snapshot.ClassGarbage, "it answers JSON that is no resource"), false)
-		return
-	}
-	if missing, said := errorBody(body); said != "" {
-		f := failed(snapshot.ClassPartial, "it answers an error: "+said)
-		if missing {
-			f.status = http.StatusNotFound
-		}
-		w.miss(it, f, false)
-		return
-	}
-	if it.many {
-		if body, f = w.pages(ctx, it, body); f != nil {
-			w.miss(it, f, false)
-			return
-		}
-	}
-	w.store(it, body, sum, a.etag, query)
-}
-
-var seed = maphash.MakeSeed()
-
-// address is where an item is read: as the service wrote it, since some insist on the slash at the end.
-func address(it item, query string) string {
-	at, _, _ := strings.Cut(it.link, "#")
-	if !strings.HasPrefix(at, "/") || strings.Contains(at, "%23") {
-		at = it.path
-	}
-	if it.path == rootPath {
-		at = rootPath + "/" // the form that DSP0266 demands; some answer the other with a redirect
-	}
-	if query != "" {
-		at, _, _ = strings.Cut(at, "?")
-	}
-	return at + query
-}
-
-// query returns how to ask for a collection with its members, "" where that is not known to work. Called locked.
-func (w *walk) query(it item) string {
-	levels := expands[it.role]
-	if !it.many || levels == 0 || w.tree.noExpand || w.tree.plain[it.path] {
-		return ""
-	}
-	q := w.tree.at(rootPath).at("ProtocolFeaturesSupported", "ExpandQuery")
-	form := ""
-	if yes, _ := q.get("NoLinks").boolean(); yes {
-		form = "."
-	} else if yes, _ := q.get("ExpandAll").boolean(); yes {
-		form = "*"
-	}
-	if form == "" {
-		return ""
-	}
-	if yes, _ := q.get("Levels").boolean(); yes {
-		if n, ok := q.get("MaxLevels").num(); ok && n >= 1 {
-			levels = min(levels, int(n))
-		} else {
-			levels = 1
-		}
-		return fmt.Sprintf("?$expand=%s($levels=%d)", form, levels)
-	}
-	return "?$expand=" + form
-}
-
-// pages appends the further pages of a collection (DSP0266, Members@odata.nextLink).
-func (w *walk) pages(ctx context.Context, it item, body value) (value, *failure) {
-	all := body.get("Members").items()
-	asked := map[string]bool{}
-	for page := 1; ; page++ {
-		next := nextPage(body)
-		if next == "" || asked[next] {
-			break
-		}
-		if page > maxPages {
-			return value{}, failed(snapshot.ClassLimit, fmt.Sprintf("the collection has more than %d pages", maxPages))
-		}
-		asked[next] = true
-		a, f := w.client.get(ctx, next, "")
-		if f != nil {
-			return value{}, f
-		}
-		var err error
-		if body, err = parseJSON(a.body); err != nil {
-			return value{}, failed(snapshot.ClassGarbage, err.Error())
-		}
-		all = append(all, body.get("Members").items()...)
-	}
-	if len(asked) == 0 {
-		return body, nil
-	}
-	return objectOf([]string{"Members"}, []value{arrayOf(all)}), nil
-}
-
-func nextPage(body value) string {
-	v := body.first("Members@odata.nextLink", "@odata.nextLink")
-	if v.kind == object {
-		return localPath(v.link())
-	}
-	u, err := url.Parse(v.raw())
-	if v.raw() == "" || err != nil || u.Host != "" || normal(u.Path) == "" {
-		return ""
-	}
-	return u.RequestURI()
-}
-
-// errorBody finds an error where a resource was asked for: some services answer one with status 200.
-func errorBody(v value) (missing bool, said string) {
-	e := v.get("error")
-	if e.kind != object || v.get("@odata.id").present() {
-		return false, ""
-	}
-	said = e.get("message").str()
-	for _, x := range e.get("@Message.ExtendedInfo").items() {
-		id := x.get("MessageId").str()
-		missing = missing || strings.Contains(id, "ResourceMissing") || strings.Contains(id, "ResourceNotFound")
-		if m := x.get("Message").str(); m != "" {
-			said = m
-		}
-	}
-	if said == "" {
-		said = e.get("code").str()
-	}
-	if said == "" {
-		said = "one without words"
-	}
-	return missing, shorten(said, 200)
 }
 
 // keep notes that a resource is as it was.
@@ -666,32 +296,6 @@ func (w *walk) store(it item, body value, sum uint64, etag, query string) {
 	}
 }
 
-// onlyLinks keeps of a collection where its members are: what came with them is stored by itself.
-func onlyLinks(collection value) value {
-	links := []value{}
-	for _, m := range collection.get("Members").items() {
-		if l := m.link(); l != "" {
-			links = append(links, value{kind: text, text: l})
-		}
-	}
-	return objectOf([]string{"Members"}, []value{arrayOf(links)})
-}
-
-// listIn names the list inside a resource that is not a collection.
-var listIn = map[role]string{rPower: "PowerSupplies", rThermal: "Fans", rStorage: "Drives"}
-
-// emptied returns how many things a resource listed before, if it lists none now.
-func emptied(it item, old *entry, body value) int {
-	name := listIn[it.role]
-	if it.many {
-		name = "Members"
-	}
-	if old == nil || old.many != it.many || name == "" || len(body.get(name).items()) > 0 {
-		return 0
-	}
-	return len(old.body.get(name).items())
-}
-
 // embedded stores a resource that came inside another with the role that the plan gives it, and what came inside it.
 // It reports whether v is a whole resource and not only a link to one.
 func (w *walk) embedded(v value, from item) bool {
@@ -739,97 +343,4 @@ func (w *walk) embeddedCollection(v value, from item) {
 	if whole && nextPage(v) == "" {
 		w.tree.entries[p] = &entry{path: p, role: from.role, many: true, body: onlyLinks(lean(v)), inside: from.path, poll: w.poll}
 	}
-}
-
-// miss notes that a resource could not be read. What was known of it stays, marked stale.
-func (w *walk) miss(it item, f *failure, quiet bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	e := w.tree.entries[it.path]
-	if f.status == http.StatusNotFound || f.status == http.StatusGone {
-		if it.role == rRoot {
-			w.problem(it.path, &failure{class: snapshot.ClassGarbage, said: "there is no Redfish service here: " + f.said, hint: "check the URL, and that Redfish is enabled on the BMC"})
-			return
-		}
-		if e == nil && it.many && usual[it.path] != nil {
-			w.problem(it.path, &failure{class: snapshot.ClassPartial, said: "the root links to this collection, but " + f.said, hint: "only members with usual names can be found; if the BMC has just been started, wait"})
-		}
-		// A link that ends in nothing, or a part that was pulled: an answer, not an error.
-		if e == nil {
-			e = &entry{path: it.path, role: it.role, many: it.many, link: it.link, chassis: it.chassis}
-			w.tree.entries[it.path] = e
-		}
-		if !e.gone && e.body.kind == object {
-			w.tree.rescan = true
-		}
-		w.news = w.news || !e.gone
-		e.gone, e.stale, e.why, e.poll = true, false, f.said, w.poll
-		return
-	}
-	if e != nil {
-		w.news = true
-		e.stale, e.why = true, f.said
-	}
-	if f.final || w.client.hopeless() {
-		w.ended = true
-	}
-	w.denied = w.denied || f.class == snapshot.ClassAuth
-	if !quiet {
-		w.problem(it.path, f)
-	}
-}
-
-// problem adds an error, each sentence once for the resource it is of. Called locked.
-func (w *walk) problem(at string, f *failure) {
-	class := f.class
-	if at == rootPath && class == snapshot.ClassGarbage && f.hint == "" {
-		f.hint = "check that the URL is that of a Redfish service"
-	}
-	if at == rootPath && class == snapshot.ClassPartial && !w.reached {
-		class = snapshot.ClassUnreachable
-	}
-	if at == rootPath || class == snapshot.ClassAuth || class == snapshot.ClassCertificate || class == snapshot.ClassPinChanged || class == snapshot.ClassLimit {
-		for _, e := range w.errors {
-			if e.Error == f.said {
-				return
-			}
-		}
-		at = w.client.target.URL
-	} else if class == snapshot.ClassUnreachable && w.reached {
-		class = snapshot.ClassPartial
-	}
-	if len(w.errors) < maxErrors {
-		w.errors = append(w.errors, snapshot.Error{At: at, Error: f.said, Hint: f.hint, Class: class})
-	}
-}
-
-// states is a digest of the words of state in a resource: that which, when it changes, makes its relatives be read.
-func states(v value) string {
-	var b strings.Builder
-	var add func(v value, depth int)
-	add = func(v value, depth int) {
-		if depth > 6 {
-			return
-		}
-		switch v.kind {
-		case object:
-			for i, k := range v.names() {
-				switch k {
-				case "State", "Health", "HealthRollup", "PowerState", "LinkStatus", "LineInputStatus":
-					b.WriteString(v.each()[i].raw())
-					b.WriteByte('/')
-				default:
-					if k2 := v.each()[i].kind; k2 == object || k2 == array {
-						add(v.each()[i], depth+1)
-					}
-				}
-			}
-		case array:
-			for _, e := range v.each() {
-				add(e, depth+1)
-			}
-		}
-	}
-	add(v, 0)
-	return b.String()
 }
