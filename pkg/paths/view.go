@@ -161,6 +161,7 @@ type wayMemory struct {
 	crosses  []bgp.ASN
 	family   bgp.Family
 	relayed  bool      // it was only told of
+	after    bool      // it was told of after the policy
 	seen     time.Time // when it last worked
 	lost     time.Time
 }
@@ -412,6 +413,10 @@ func (e *evaluation) item(p netip.Prefix, m *remembered) ItemView {
 		mem := &wayMemory{router: w.Router, session: w.Session, upstream: w.Upstream, server: w.Server, peer: w.Peer, crosses: w.Crosses, family: unicast(p), relayed: f.paths[0].relayed, seen: e.now}
 		for _, s := range f.tellers {
 			mem.tellers = append(mem.tellers, s.key)
+		}
+		mem.after = f.session != nil && f.session.inRIB() == AdjInPost
+		if was := m.ways[f.key]; was != nil && was.after && !mem.after {
+			mem.after, mem.seen = true, was.seen // before the policy only, until the router has told of the rest too
 		}
 		m.ways[f.key] = mem
 	}
