@@ -335,6 +335,20 @@ func (h *Hub) run(ctx context.Context) {
 			}
 			h.o.Out(sn)
 		}
+		h.renew()
+	}
+}
+
+// renew has the routers tell everything anew of which the table asks that.
+func (h *Hub) renew() {
+	h.mu.Lock()
+	routers := h.table.Anew()
+	h.mu.Unlock()
+	if h.station == nil {
+		return
+	}
+	for _, device := range routers {
+		h.station.renew(device)
 	}
 }
 

@@ -76,6 +76,20 @@ type feed struct {
 	patience          time.Duration
 	// replaced: a newer connection of the same router has taken over.
 	replaced bool
+	// anew: it was closed to hear everything anew.
+	anew bool
+}
+
+var errAnew = errors.New("closed to hear everything anew")
+
+// renew ends a router's stream, so that it connects again and begins with its table as it is.
+func (s *station) renew(device string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.conns[device]; f != nil {
+		f.anew = true
+		_ = f.conn.Close()
+	}
 }
 
 func (h *Hub) openStation(o StationOptions) (*station, error) {
@@ -220,6 +234,9 @@ func (s *station) serve(f *feed) {
 		delete(s.conns, f.device)
 	}
 	replaced := f.replaced
+	if f.anew {
+		err = errAnew
+	}
 	s.note(err)
 	s.mu.Unlock()
 	if replaced {
@@ -244,7 +261,7 @@ func (s *station) note(err error) {
 		s.count.Halves++
 	case errors.Is(err, errStalled):
 		s.count.Stalled++
-	case err == nil, errors.Is(err, io.EOF), errors.As(err, &end), errors.As(err, new(*net.OpError)):
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, errAnew), errors.As(err, &end), errors.As(err, new(*net.OpError)):
 	default:
 		s.count.Garbage++
 	}
@@ -263,6 +280,9 @@ func (s *station) over(f *feed, err error) {
 		hint = "let it send version 3 (RFC 7854)"
 	case errors.As(err, &end):
 		why, level = end.Error(), slog.LevelInfo
+	case errors.Is(err, errAnew):
+		why, level = "the BMP connection was closed to hear everything anew: FRR withdrew after its policy what it may have found the next hop of since", slog.LevelInfo
+		hint = "it connects again by itself; bmp monitor ipv6 unicast pre-policy alone avoids that"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		why = "the BMP connection ended inside a message"
 	case errors.Is(err, errStalled):

@@ -1,8 +1,10 @@
 package paths
 
 import (
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/bgp"
 )
@@ -19,6 +21,33 @@ func (t *Table) isFRR(s *session) bool {
 // start of a session it does so of IPv6 paths over link-local next hops.
 func (e *evaluation) given(s *session) bool {
 	return s.inRIB() == AdjInPost && len(e.t.lookup(s, AdjInPre, e.prefix, e.prefix.Bits() > 0)) > 0
+}
+
+// A router is asked to tell everything anew when a session that it cannot be believed about has been up for doubtAfter and
+// the router has spoken for doubtEvery. What it says in the first moment (doubtFresh) is its table as it is.
+const (
+	doubtAfter = 5 * time.Second
+	doubtEvery = 30 * time.Second
+	doubtFresh = time.Second
+)
+
+// doubt notes that FRR has to say anew whether it takes what a session gives: once for each start of the session.
+func (e *evaluation) doubt(s *session) {
+	if !e.t.isFRR(s) || !e.given(s) {
+		return
+	}
+	r := e.t.routers[s.key.Router]
+	if s.upAt.Sub(r.since) > doubtFresh && e.now.Sub(s.upAt) >= doubtAfter && e.now.Sub(r.since) >= doubtEvery {
+		e.t.anew[s.key.Router] = true
+	}
+}
+
+// Anew are the routers that have to tell everything anew for their ways to be known, by ending the stream that they send
+// now. It forgets them.
+func (t *Table) Anew() []string {
+	names := slices.Sorted(maps.Keys(t.anew))
+	clear(t.anew)
+	return names
 }
 
 // asReceived takes our own AS off the paths that FRR tells of over BMP: it writes them as it would send them on to the

@@ -455,6 +455,24 @@ func TestFRRLate(t *testing.T) {
 	if v := tell(paths.AdjInPost, ended(), again); v.Unsure != 1 || !strings.Contains(v.Ways[0].Why, "next hop") {
 		t.Errorf("%+v", v)
 	}
+	// It is asked to tell everything anew, once for each start of a session.
+	later := start.Add(time.Minute)
+	if early := table.Anew(); len(early) != 0 {
+		t.Errorf("at once: %v", early)
+	}
+	item(t, table, later)
+	if asked := table.Anew(); !slices.Equal(asked, []string{"r1"}) {
+		t.Errorf("%v", asked)
+	}
+	table.Silence("r1", later)
+	again = later.Add(time.Second)
+	table.Up(a, paths.Info{PeerAS: 64510, LocalAS: 64500}, again)
+	tell(paths.AdjInPre, announce(seq(64510), "::/0"), again)
+	tell(paths.AdjInPost, ended(), again)
+	item(t, table, again.Add(time.Hour))
+	if asked := table.Anew(); len(asked) != 0 {
+		t.Errorf("it said so with its table: %v", asked)
+	}
 	tell(paths.AdjInPost, announce(seq(64510), "::/0"), again)
 	if v := tell(paths.AdjInPost, withdraw("::/0"), again.Add(time.Second)); v.Unsure != 0 || v.Working != 0 {
 		t.Errorf("%+v", v)

@@ -32,6 +32,7 @@ type Table struct {
 	// What was handed out to be kept: routers of which that must be done again, how many pieces each has, and the ways of
 	// each destination as they were written.
 	unkept map[string]bool
+	anew   map[string]bool // routers that have to tell everything anew
 	pieces map[string]int
 	kept   map[string]string
 }
@@ -111,7 +112,7 @@ func New(o Options) *Table {
 	t := &Table{
 		routers: map[string]*router{}, sessions: map[Key]*session{}, attrs: newStore(), seed: rand.Uint64(),
 		counted: map[string]uint64{}, dirty: map[string]int{}, memory: map[string]*remembered{},
-		unkept: map[string]bool{}, pieces: map[string]int{}, kept: map[string]string{},
+		unkept: map[string]bool{}, anew: map[string]bool{}, pieces: map[string]int{}, kept: map[string]string{},
 	}
 	t.configure(o)
 	return t

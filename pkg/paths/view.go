@@ -480,6 +480,8 @@ func (e *evaluation) waysOut(p netip.Prefix) []*found {
 		}
 		if len(f.paths) > 0 {
 			ways = append(ways, f)
+		} else {
+			e.doubt(s)
 		}
 	}
 	return append(ways, e.waysTold(p, monitored, servers)...)
