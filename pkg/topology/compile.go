@@ -313,12 +313,14 @@ func (c *compiler) hoist() {
 }
 
 // linkKind is the link's kind, with containment for what is no alternative to its neighbours: a main component that
-// feeds its own parts, and phases.
+// feeds its own parts, and phases. What is declared at the site is no part of one device: a feed behind a ups and its
+// external bypass needs one of them.
 func (c *compiler) linkKind(l component.Link) component.LinkKind {
 	if l.Kind != component.Feeds || l.From.Device() != l.To.Device() {
 		return l.Kind
 	}
-	if k := l.From.Kind(); k == component.Phase || (distributes(k) && !distributes(l.To.Kind())) {
+	own := l.From.Device() != c.m.Site
+	if k := l.From.Kind(); k == component.Phase || own && distributes(k) && !distributes(l.To.Kind()) {
 		return component.Contains
 	}
 	return l.Kind

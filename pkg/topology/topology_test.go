@@ -71,6 +71,8 @@ func TestRequirements(t *testing.T) {
 		{"a pdu that was not read yet", Model{Links: declared("s/feed/a feeds p/inlet/1", "p/outlet/1 feeds d/psu/1")}, Found{}, "d/psu/1", "s/feed/a", false},
 		{"the pdu beside a bank is no alternative to it", Model{Links: declared("p/outlet/1 feeds d/psu/1")}, Found{Components: found("p/pdu/1", "p/bank/1", "p/outlet/1"), Links: links("p/pdu/1 feeds p/outlet/1", "p/bank/1 feeds p/outlet/1")}, "d/psu/1", "p/bank/1", false},
 		{"an outlet between two phases needs both", Model{}, Found{Components: found("p/pdu/1", "p/phase/L1", "p/phase/L2", "p/outlet/1"), Links: links("p/phase/L1 feeds p/outlet/1", "p/phase/L2 feeds p/outlet/1")}, "p/outlet/1", "p/phase/L2", false},
+		{"a feed behind a ups and its external bypass", Model{Links: declared("s/ups/u feeds s/feed/f", "s/panel/bypass feeds s/feed/f")}, Found{}, "s/feed/f", "s/ups/u", true},
+		{"a breaker behind two transfer switches", Model{Links: declared("s/ats/1 feeds s/breaker/f", "s/ats/2 feeds s/breaker/f")}, Found{}, "s/breaker/f", "s/ats/1", true},
 		{"a transfer switch needs one source", Model{Links: declared("s/feed/a feeds x/inlet/1", "s/feed/b feeds x/inlet/2")}, Found{Components: found("x/ats/1", "x/inlet/1", "x/inlet/2", "x/outlet/1")}, "x/outlet/1", "s/feed/a", true},
 		{"a transfer switch is one thing", Model{}, Found{Components: found("x/ats/1", "x/inlet/1", "x/inlet/2", "x/outlet/1")}, "x/outlet/1", "x/ats/1", false},
 		{"a service of services", Model{Services: []Service{
