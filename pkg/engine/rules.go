@@ -351,12 +351,14 @@ func (e *Engine) remedy(t *top, v *Group, causes []finding.Cause) string {
 func repair(p *state.Part) string {
 	var todo string
 	switch {
+	case p.ID.Kind() == component.Path && p.Condition == component.Absent:
+		return fmt.Sprintf("Find out who shut down the session of %s, and when it is back.", name(p.ID))
+	case p.ID.Kind() == component.Path:
+		return fmt.Sprintf("Look at what the router still gets and takes from its neighbour on %s; ask the neighbour.", name(p.ID))
 	case p.Condition == component.Absent:
 		todo = fmt.Sprintf("Put %s back in, or find out who took it out.", name(p.ID))
 	case p.Rebuilding:
 		return fmt.Sprintf("Wait for %s to finish rebuilding; pull no other member meanwhile.", name(p.ID))
-	case p.ID.Kind() == component.Path:
-		return fmt.Sprintf("Look at what the router still gets and takes from its neighbour on %s; ask the neighbour.", name(p.ID))
 	default:
 		todo = fmt.Sprintf("Replace %s.", name(p.ID))
 	}

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/finding"
+	"github.com/sparewatch/sparewatch/pkg/state"
 )
 
 func TestLeft(t *testing.T) {
@@ -42,6 +44,17 @@ func TestWeakestLink(t *testing.T) {
 	} {
 		if got := c.s.WeakestLink(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestRepair: nobody can pull or replace a way out.
+func TestRepair(t *testing.T) {
+	for condition, want := range map[component.Condition]string{component.Failed: "ask the neighbour", component.Absent: "who shut down"} {
+		way := &state.Part{}
+		way.ID, way.Kind, way.Condition = "bgp/path/internet/edge-1/192.0.2.1", component.Path, condition
+		if got := repair(way); !strings.Contains(got, want) || !strings.Contains(got, "the way internet/edge-1/192.0.2.1") {
+			t.Errorf("%s: %s", condition, got)
 		}
 	}
 }

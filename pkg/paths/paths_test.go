@@ -479,6 +479,39 @@ func TestFRRLate(t *testing.T) {
 	}
 }
 
+// TestInside: what one router of ours tells another comes and goes with whose paths are better; that is no silent loss.
+func TestInside(t *testing.T) {
+	table := two(defaultRoute)
+	inside := key("r2", "192.0.2.1")
+	table.Up(inside, paths.Info{PeerAS: 64500, LocalAS: 64500}, start)
+	table.Update(inside, paths.AdjInPost, announce(seq(64510), "0.0.0.0/0", "198.51.100.0/24", "203.0.113.0/24"), start)
+	outside := key("r2", "203.0.113.5")
+	table.Update(outside, paths.AdjInPost, announce(seq(64520), "0.0.0.0/0", "198.51.100.0/24", "203.0.113.0/24"), start)
+	at := start.Add(time.Hour)
+	table.Tick(at)
+	view := func(most ...string) (in, out paths.SessionView) {
+		t.Helper()
+		for _, k := range []paths.Key{inside, outside} {
+			table.Update(k, paths.AdjInPost, withdraw(most...), at)
+		}
+		for _, s := range table.View(at).Sessions {
+			switch s.Key {
+			case inside:
+				in = s
+			case outside:
+				out = s
+			}
+		}
+		return in, out
+	}
+	if in, out := view("198.51.100.0/24", "203.0.113.0/24"); in.Low || !out.Low {
+		t.Errorf("inside %+v, outside %+v", in, out)
+	}
+	if in, out := view("0.0.0.0/0"); in.Empty || !out.Empty {
+		t.Errorf("inside %+v, outside %+v", in, out)
+	}
+}
+
 // TestIn: a prefix of ours as the world sees it, from several places.
 func TestIn(t *testing.T) {
 	o := paths.Options{Own: []bgp.ASN{64500}, Sets: []paths.Set{{Name: "own", In: true, Items: []paths.Item{{Prefix: pfx("198.51.100.0/22"), Longer: true}}}}}

@@ -234,8 +234,10 @@ func (t *Table) viewSession(s *session, now time.Time) SessionView {
 	v.Flapping = tenMinutes >= 3
 	if s.state == Up {
 		v.Synced = t.whole(s) || now.Sub(s.upAt) >= t.opt.Sync
-		v.Empty = v.Synced && v.Count == 0 && v.Usual > 0
-		v.Low = v.Synced && !v.Empty && s.counts.Low(v.Count)
+		// Between two routers of ours the one with the better paths tells and the other falls silent, as it should.
+		judged := v.Synced && (!v.Internal || v.Relay)
+		v.Empty = judged && v.Count == 0 && v.Usual > 0
+		v.Low = judged && !v.Empty && s.counts.Low(v.Count)
 	}
 	return v
 }

@@ -68,7 +68,7 @@ func (u *Usual) Sample(n int, now time.Time, settled bool) (taken bool) {
 
 // Low reports whether a count is far below what is usual: by half, or by a fifth and far outside what it varies by.
 func (u *Usual) Low(n int) bool {
-	if u.median == 0 || n >= u.median {
+	if u.n == 0 || u.median == 0 || n >= u.median { // without a sample the most that was seen may have been a moment's
 		return false
 	}
 	missing := u.median - n

@@ -7,6 +7,20 @@ import (
 	"pgregory.net/rapid"
 )
 
+// TestUsualNeedsASample: the most that was seen in the first moments says that there is something, not what is usual.
+func TestUsualNeedsASample(t *testing.T) {
+	var u Usual
+	now := time.Unix(1_700_000_000, 0)
+	u.Learn(3)
+	if u.Count() != 3 || u.Low(1) {
+		t.Errorf("count %d, low %t", u.Count(), u.Low(1))
+	}
+	u.Sample(3, now, true)
+	if !u.Low(1) {
+		t.Error("far fewer than the sample is not low")
+	}
+}
+
 // TestUsualIsRemembered: what was usual is so again after a restart, and takes as long to become something else.
 func TestUsualIsRemembered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
