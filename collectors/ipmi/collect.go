@@ -287,7 +287,10 @@ func partial(at string, err error) snapshot.Error {
 func (c *conversation) explain(err error) snapshot.Error {
 	e := snapshot.Error{At: c.target.URL, Error: err.Error(), Class: snapshot.ClassUnreachable,
 		Hint: "is the BMC reachable over UDP, and IPMI over LAN switched on there?"}
+	var refused *refusedError
 	switch {
+	case errors.As(err, &refused):
+		e.Error, e.Hint = refused.Error(), "the port is closed: is IPMI over LAN switched on, and is it this port?"
 	case errors.Is(err, errAuth):
 		e.Class = snapshot.ClassAuth
 		e.Hint = fmt.Sprintf("check user %q, its password (case, 20 bytes at most) and that it may log in over LAN", c.target.Credentials.User)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/bougou/go-ipmi/pkg/crypto"
@@ -61,6 +62,17 @@ var (
 	errNoSuite   = errors.New("the BMC refuses this cipher suite")
 	errBudget    = errors.New("this poll's bound on requests or bytes is reached")
 )
+
+// refusedError says that the host has nothing at the port: it answered with ICMP.
+type refusedError struct{ at net.Addr }
+
+func (e *refusedError) Error() string {
+	host, port, err := net.SplitHostPort(e.at.String())
+	if err != nil {
+		return fmt.Sprintf("refused: nothing listens at %v", e.at)
+	}
+	return fmt.Sprintf("refused: nothing listens on port %s of %s", port, host)
+}
 
 // user is who logs in.
 type user struct {
@@ -424,6 +436,9 @@ func (s *session) exchange(ctx context.Context, packet func() ([]byte, error), a
 				var timeout net.Error
 				if errors.As(err, &timeout) && timeout.Timeout() {
 					break // next try
+				}
+				if errors.Is(err, syscall.ECONNREFUSED) { // ICMP: port unreachable
+					return &refusedError{s.conn.RemoteAddr()}
 				}
 				return fmt.Errorf("receive: %w", err)
 			}

@@ -2,6 +2,7 @@ package ipmi_test
 
 import (
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -279,5 +280,22 @@ func TestAssociation(t *testing.T) {
 		if got+string(c.State) != want {
 			t.Errorf("claim %d: %s%s, want %s", i, got, c.State, want)
 		}
+	}
+}
+
+// TestPortClosed: a host that answers that nothing listens is said to do so, without the words of the socket.
+func TestPortClosed(t *testing.T) {
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.LocalAddr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e := refusal(t, open(t, target("ipmi://"+address, "secret")))
+	_, port, _ := net.SplitHostPort(address)
+	if want := "refused: nothing listens on port " + port + " of 127.0.0.1"; e.Error != want || e.Class != snapshot.ClassUnreachable {
+		t.Errorf("%+v, want %q", e, want)
 	}
 }

@@ -231,7 +231,9 @@ func (d *Demo) meanwhile() {
 
 // show prints what has changed, once.
 func (d *Demo) show(before, after *api.Status) {
-	d.Out.Change(before, after)
+	if !d.Out.Change(before, after) {
+		d.Out.Line("  no service and no group has more or fewer spares for it")
+	}
 	d.shown = after
 }
 

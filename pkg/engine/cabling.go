@@ -430,6 +430,7 @@ func (e *Engine) cablingFindings() []stand {
 			Since:    w.since,
 		}
 		if w.actual != "" {
+			f.Summary = fmt.Sprintf("%s is not cabled as the model says: it seems to hang on %s, and not on %s", id, w.actual, w.declared)
 			f.Causes = append(f.Causes, finding.Cause{ID: w.actual, Why: "what it seems to hang on"})
 			f.Remedy += fmt.Sprintf(" Until then it counts as hanging on %s.", w.actual)
 		} else {

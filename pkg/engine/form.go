@@ -21,6 +21,7 @@ type form struct {
 	needed   int
 	designed int
 	basis    Basis
+	assumed  bool // needed is, whatever designed rests on
 	carries  []component.ID
 	claims   []snapshot.Claim // that speak of it
 	why      string           // where the numbers come from

@@ -173,13 +173,27 @@ func (e *Engine) judgeable(t *top) bool {
 
 // whyGroup says in a sentence how many members work and where the numbers come from.
 func (e *Engine) whyGroup(t *top, v *Group) string {
-	up := 0
+	up, unknown := 0, 0
 	for _, id := range v.Members {
-		if n, ok := e.graph.Node(id); ok && e.best.Works(n) && !e.doubts.own[n] {
+		switch n, ok := e.graph.Node(id); {
+		case ok && e.doubts.own[n]:
+			unknown++
+		case ok && e.best.Works(n):
 			up++
 		}
 	}
-	why := fmt.Sprintf("%d of %d %s work, %d needed", up, v.Designed, v.Kind.Plural(), v.Needed)
+	work := "work"
+	if up == 1 {
+		work = "works"
+	}
+	why := fmt.Sprintf("%d of %d %s %s", up, v.Designed, v.Kind.Plural(), work)
+	if unknown > 0 {
+		why += fmt.Sprintf(", %d unknown", unknown)
+	}
+	why += fmt.Sprintf(", %d needed", v.Needed)
+	if t.form.assumed && t.form.raised == 0 {
+		why += " (assumed)"
+	}
 	if t.form.why != "" {
 		why += "; " + t.form.why
 	}

@@ -138,9 +138,7 @@ func (f *former) need(p *proto, g *form, why *[]string) bool {
 		return false
 	}
 	g.needed = min(max(g.needed, 1), max(g.designed, 1))
-	if g.basis == Assumed && g.designed > 1 {
-		*why = append(*why, fmt.Sprintf("that it takes %d of %d is assumed", g.needed, g.designed))
-	}
+	g.assumed = g.basis == Assumed && g.designed > 1
 	return true
 }
 

@@ -323,7 +323,7 @@ func (e *Engine) providerLost(r redundancy.Node) stand {
 	p := e.part(r)
 	switch {
 	case b.blamed[r]:
-		s.f.Summary = fmt.Sprintf("%s is gone: all that is seen below it is without input (%s)", id, e.supplies(r))
+		s.f.Summary = fmt.Sprintf("%s is gone: all that is seen below it is without input", id)
 		s.f.Remedy = fmt.Sprintf("Look at %s first: its switch, its breaker, and what feeds it%s.", name(id), e.aboveWords(r))
 	case p != nil && p.InputLost:
 		s.f.Summary = fmt.Sprintf("%s has no input: its cord, or what feeds it", id)

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
@@ -50,12 +49,15 @@ func (e *Engine) sessionFindings(p *state.Part, view *state.Device) []stand {
 		}
 	}
 	for _, r := range p.Readings {
-		if slices.Contains([]string{"prefixes", "prefixes_usual", "flaps"}, r.Name) && r.Value.Known() {
-			s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s: %g", r.Name, float64(r.Value)))
+		if what := sessionCounts[r.Name]; what != "" && r.Value.Known() {
+			s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s: %.0f", what, float64(r.Value)))
 		}
 	}
 	return []stand{s}
 }
+
+// sessionCounts are the readings of a session that a person wants to see, in words.
+var sessionCounts = map[string]string{"prefixes": "prefixes now", "prefixes_usual": "prefixes usually", "flaps": "times down in the last hour"}
 
 // sessionPredicted is the finding on an established session of which something says that it won't be for long: BFD is down.
 func sessionPredicted(p *state.Part) stand {

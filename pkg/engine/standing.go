@@ -328,12 +328,34 @@ func (e *Engine) publish(found map[finding.Key]stand) {
 		if !st.asWas {
 			f.Pages = f.Under == "" && pages[f.Rule] && f.Severity >= finding.Warning && !st.quiet
 		}
+		e.brief(&f)
 		orEmpty(&f)
 		s.open[key] = f
 		list = append(list, f)
 	}
 	slices.SortFunc(list, compareFindings)
 	s.list = list
+}
+
+// brief writes a finding's words with short names, and no evidence twice. Its lists may be shared with what was told before:
+// they are copied where something in them changes.
+func (e *Engine) brief(f *finding.Finding) {
+	f.Summary, f.Remedy = e.graph.Brief(f.Summary), e.graph.Brief(f.Remedy)
+	causes, evidence := f.Causes, make([]string, 0, len(f.Evidence))
+	for i, c := range causes {
+		if why := e.graph.Brief(c.Why); why != c.Why {
+			if &causes[0] == &f.Causes[0] {
+				causes = slices.Clone(causes)
+			}
+			causes[i].Why = why
+		}
+	}
+	for _, line := range f.Evidence {
+		if line = e.graph.Brief(line); !slices.Contains(evidence, line) {
+			evidence = append(evidence, line)
+		}
+	}
+	f.Causes, f.Evidence = causes, evidence
 }
 
 // orEmpty makes lists that are empty lists, and not null, in JSON.

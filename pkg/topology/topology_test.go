@@ -200,6 +200,36 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestBrief(t *testing.T) {
+	m := Model{
+		Site: "ams1", Observed: []string{"srv-1", "feed-b"},
+		Links:    declared("ams1/feed/feed-a feeds srv-1/psu/1", "ams1/feed/feed-b feeds srv-1/psu/2", "ams1/generator/north feeds ams1/feed/feed-a"),
+		Services: []Service{{ID: "ams1/service/web", Name: "web", Needs: Need{ID: "srv-1"}}},
+	}
+	g, err := Compile(&m, Found{Components: found("srv-1/host/1", "srv-1/psu/1", "srv-1/psu/2", "feed-b/feed/1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"ams1/feed/feed-a is gone (see ams1/feed/feed-a).": "feed-a is gone (see feed-a).",
+		"by ams1/feed/feed-a, ams1/service/web":            "by feed-a, web",
+		"ams1/generator/north.":                            "generator/north.",
+		"ams1/feed/feed-ab, srv-1/psu/1":                   "ams1/feed/feed-ab, srv-1/psu/1",
+		"http://ams1/feed/feed-a/x and xams1/feed/feed-a":  "http://ams1/feed/feed-a/x and xams1/feed/feed-a",
+		"ams1": "ams1",
+		"":     "",
+	} {
+		if got := g.Brief(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if name := g.Brief("ams1/feed/feed-b"); name != "feed-b" && name != "feed/feed-b" {
+		t.Errorf("what a device is called, too: %q", name)
+	} else if id, err := g.Resolve(name); err != nil || id != "ams1/feed/feed-b" {
+		t.Errorf("%q is %v, %v", name, id, err)
+	}
+}
+
 func TestPath(t *testing.T) {
 	m := Model{Site: "s", Links: declared("s/feed/a feeds p/inlet/1", "p/outlet/1 feeds d/psu/1")}
 	g, err := Compile(&m, Found{Components: found("p/pdu/1", "p/inlet/1", "p/outlet/1")})
