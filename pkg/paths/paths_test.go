@@ -479,6 +479,18 @@ func TestFRRLate(t *testing.T) {
 	}
 }
 
+// TestNeverSeen: of a destination that nobody ever had a way to it is not known that it is well.
+func TestNeverSeen(t *testing.T) {
+	table := two(destination("198.51.100.0/24", "192.0.2.0/24"))
+	table.Update(key("r1", "203.0.113.1"), paths.AdjInPost, announce(seq(64510), "198.51.100.0/24"), start)
+	all := table.View(start).Snapshots(func(r string) string { return r })
+	for _, c := range all[len(all)-1].Components {
+		if c.Kind == component.Route && (c.Condition != component.Unknown || !strings.Contains(c.Why, "192.0.2.0/24")) {
+			t.Errorf("%s: %s", c.Condition, c.Why)
+		}
+	}
+}
+
 // TestInside: what one router of ours tells another comes and goes with whose paths are better; that is no silent loss.
 func TestInside(t *testing.T) {
 	table := two(defaultRoute)

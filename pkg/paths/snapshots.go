@@ -171,6 +171,9 @@ func (v *View) diversity(target string) *snapshot.Snapshot {
 		route := component.Component{ID: set.ID, Kind: component.Route, Name: set.Name, Aliases: []string{}, Attributes: attributes(), Readings: []component.Reading{},
 			Status: component.Status{Condition: component.OK}, Why: "its ways decide"}
 		for j := range set.Items {
+			if len(set.Items[j].Ways) == 0 { // it is not known that there is one
+				route.Condition, route.Why = component.Unknown, "no way to "+set.Items[j].Prefix.String()+" was ever seen"
+			}
 			v.item(s, set, &set.Items[j], ases)
 		}
 		s.Components = append(s.Components, route)
