@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type marker struct {
 	closed   int
 	findings map[finding.Key]uint64      // what stands, by its last entry
 	open     map[incident.ID][]uint64    // incidents that are open, with their entries
+	members  map[finding.Key]incident.ID // which of them a finding is of
 	unsent   map[incident.ID]*unsent     // incidents of which something has still to be told
 	checked  atomic.Pointer[brokenChain] // what the check of the older entries found; nil: nothing
 }
@@ -62,6 +64,7 @@ func newMarker(l ledger.Log, to *bus.Bucket, log *slog.Logger) *marker {
 func (m *marker) forget() {
 	m.head, m.closed = ledger.Head{}, 0
 	m.findings, m.open, m.unsent = map[finding.Key]uint64{}, map[incident.ID][]uint64{}, map[incident.ID]*unsent{}
+	m.members = map[finding.Key]incident.ID{}
 }
 
 // Append implements ledger.Log.
@@ -96,22 +99,13 @@ func (m *marker) note(e ledger.Entry) error {
 		if err := json.Unmarshal(e.Body, &t); err != nil {
 			return err
 		}
-		if t.Finding == nil {
-			delete(m.findings, t.Key)
-		} else {
-			m.findings[t.Key] = e.Seq
-		}
+		m.find(e.Seq, t)
 	case ledger.Incident:
 		var c incident.Change
 		if err := json.Unmarshal(e.Body, &c); err != nil {
 			return err
 		}
-		if c.Resolved.IsZero() {
-			m.open[c.ID] = append(m.open[c.ID], e.Seq)
-		} else {
-			delete(m.open, c.ID)
-			m.closed++
-		}
+		m.change(e.Seq, c)
 	case ledger.Intent:
 		var i notify.Intent
 		if err := json.Unmarshal(e.Body, &i); err != nil {
@@ -126,6 +120,39 @@ func (m *marker) note(e ledger.Entry) error {
 		m.settle(e.Seq, o)
 	}
 	return nil
+}
+
+// find keeps the last word on a finding that stands, and on one that is gone as long as its incident waits for it.
+func (m *marker) find(seq uint64, t incident.Transition) {
+	if t.Finding != nil {
+		m.findings[t.Key] = seq
+		return
+	}
+	last, stood := m.findings[t.Key]
+	if id, is := m.members[t.Key]; is && stood {
+		m.open[id] = append(m.open[id], last, seq)
+	}
+	delete(m.findings, t.Key)
+}
+
+func (m *marker) change(seq uint64, c incident.Change) {
+	if c.Resolved.IsZero() {
+		m.open[c.ID] = append(m.open[c.ID], seq)
+	} else {
+		delete(m.open, c.ID)
+		m.closed++
+	}
+	for _, k := range c.Added {
+		m.members[k] = c.ID
+	}
+	for _, k := range c.Removed {
+		if m.members[k] == c.ID {
+			delete(m.members, k)
+		}
+	}
+	if !c.Resolved.IsZero() {
+		maps.DeleteFunc(m.members, func(_ finding.Key, id incident.ID) bool { return id == c.ID })
+	}
 }
 
 func (m *marker) intend(seq uint64, i notify.Intent) {
