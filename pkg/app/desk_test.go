@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,7 +171,7 @@ func TestCutsOfManyOverHTTP(t *testing.T) {
 		t.Errorf("any: %v", err)
 	}
 	g, err := a.Gate(t.Context(), []string{"srv-7"}, false)
-	if err == nil && (g.Verdict == 1 || g.Effect.Fail[0] != "srv-7/host/1") || err != nil && !strings.Contains(err.Error(), "no answer within") {
+	if err != nil || g.Verdict == 1 || g.Effect.Fail[0] != "srv-7/host/1" {
 		t.Errorf("a gate meanwhile: %+v %v", g, err)
 	}
 	if c = <-hard; c == nil || c.Whole == (c.ExactUpTo != nil) || c.Count.Sign() == 0 && c.Whole {

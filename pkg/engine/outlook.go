@@ -69,7 +69,14 @@ func (e *Engine) spares(top redundancy.Node, in *outlook, d component.Domain, or
 	if s, known := e.weakestIn(in, d).Spares(top); known && (!s.AtLeast || s.N >= order) {
 		return s
 	}
-	return e.solver.Spares(redundancy.Question{Top: top, Failed: in.Failed, MayFail: e.mayFail(d), Order: order, Budget: e.opt.Budget})
+	if len(in.SPOFs(e.mayFail(d), top)[0]) > 0 { // found in any model, however hard the rest
+		return redundancy.Spares{}
+	}
+	s := e.solver.Spares(redundancy.Question{Top: top, Failed: in.Failed, MayFail: e.mayFail(d), Order: order, Budget: e.opt.Budget})
+	if s.AtLeast {
+		s.N = max(s.N, 1)
+	}
+	return s
 }
 
 // sparesFull asks the same with nothing failed.

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ type Simulation struct {
 	Overloaded []Overload `json:"overloaded"`
 	// Trips would open because of that, round by round; all else in the answer counts them as failed.
 	Trips [][]component.ID `json:"trips"`
-	// NotGiven are the answers on load that are not given, and why.
+	// NotGiven are the answers that are not given, and why: on load, and what is left of services and groups where the
+	// time was over.
 	NotGiven []string `json:"not_given"`
 }
 
@@ -70,9 +72,10 @@ func (e *Engine) Simulate(fail []component.ID) (*Simulation, error) {
 	return e.SimulateContext(context.Background(), fail)
 }
 
-// SimulateContext is Simulate unless ctx is done first; then the error is ctx's.
+// SimulateContext is Simulate until ctx is done. Where its time is over the answer says what goes down, and of the rest
+// what was found by then; where nobody waits any more the error is ctx's.
 func (e *Engine) SimulateContext(ctx context.Context, fail []component.ID) (*Simulation, error) {
-	t, err := e.try(ctx, fail)
+	t, err := e.try(ctx, fail, false)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +92,12 @@ type trial struct {
 	wasDown                         map[int32]bool // in the best case, before
 	doubtful                        map[int32]bool // up in the best case before, down in the worst
 	downFirst                       map[int32]bool // down in the best case before anything trips
+	untold                          int            // of how many tops there was no time to say what is left
 }
 
-// try fails the components in both cases, looks, and repairs them again.
-func (e *Engine) try(ctx context.Context, fail []component.ID) (*trial, error) {
+// try fails the components in both cases, looks, and repairs them again. What goes down is found first, in one pass; what
+// is left of the rest may take longer, and ends with ctx.
+func (e *Engine) try(ctx context.Context, fail []component.ID, strict bool) (*trial, error) {
 	nodes, err := e.resolveAll(fail)
 	if err != nil {
 		return nil, err
@@ -104,18 +109,15 @@ func (e *Engine) try(ctx context.Context, fail []component.ID) (*trial, error) {
 	first := nodes
 	nodes = append(slices.Clone(nodes), e.overloadedBy(nodes, &t.simulation)...)
 	t.hit = e.hitBy(append(slices.Clone(nodes), risky...))
-	before := make(map[int32]Verdict, len(t.hit))
-	strictBefore := map[int32]bool{}
 	for _, i := range t.hit {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		before[i] = e.verdictNow(i)
 		n := e.tops[i].node
 		t.wasDown[i] = !e.best.Works(n)
 		t.doubtful[i] = e.best.Works(n) && !e.worst.Works(n)
-		strictBefore[i] = e.worksStrictly(n)
 	}
+	if strict {
+		e.tryStrictly(t, append(slices.Clone(nodes), risky...))
+	}
+	before := e.verdictsOn(ctx, t.hit)
 	undo := e.failFor(first, nil, &trial{})
 	for _, i := range t.hit {
 		t.downFirst[i] = !e.best.Works(e.tops[i].node)
@@ -123,22 +125,66 @@ func (e *Engine) try(ctx context.Context, fail []component.ID) (*trial, error) {
 	undo()
 	undo = e.failFor(nodes, risky, t)
 	for _, i := range t.hit {
-		if err := ctx.Err(); err != nil {
-			undo()
-			return nil, err
-		}
 		n := e.tops[i].node
 		t.downBest[i] = !t.wasDown[i] && !e.best.Works(n)
 		t.downWorst[i] = !t.wasDown[i] && !e.worst.Works(n)
-		t.downStrict[i] = !t.wasDown[i] && (!e.worksStrictly(n) || !strictBefore[i])
-		e.noteChange(t, i, before[i])
 	}
+	e.noteChanges(ctx, t, before)
 	undo()
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, ctx.Err()
+	}
 	slices.Sort(t.simulation.Down)
 	t.simulation.Down = slices.Compact(t.simulation.Down)
 	slices.SortFunc(t.simulation.Services, compareChanges)
 	slices.SortFunc(t.simulation.Groups, compareChanges)
 	return t, nil
+}
+
+// tryStrictly finds what goes down in the worst case with everything gone too that nobody observes.
+func (e *Engine) tryStrictly(t *trial, nodes []redundancy.Node) {
+	live := e.worst.Clone()
+	for n := range redundancy.Node(e.graph.Len()) {
+		if e.cells[n].unobserved && e.supports[n] == 0 && e.graph.ID(n) != "" {
+			live.SetFailed(n, true)
+		}
+	}
+	for _, n := range nodes {
+		live.SetFailed(n, true)
+	}
+	for _, i := range t.hit {
+		t.downStrict[i] = !t.wasDown[i] && !live.Works(e.tops[i].node)
+	}
+}
+
+// verdictsOn are the verdicts on tops as things stand: on as many of them, from the first, as there is time for.
+func (e *Engine) verdictsOn(ctx context.Context, tops []int32) []Verdict {
+	verdicts := make([]Verdict, 0, len(tops))
+	for _, i := range tops {
+		if ctx.Err() != nil {
+			break
+		}
+		verdicts = append(verdicts, e.verdictNow(i))
+	}
+	return verdicts
+}
+
+// noteChanges notes the tops that have another verdict than before, the first of t.hit, while there is time, and says of
+// how many it is not known. That they go down is known of all.
+func (e *Engine) noteChanges(ctx context.Context, t *trial, before []Verdict) {
+	for at, i := range t.hit {
+		if at < len(before) && ctx.Err() == nil {
+			e.noteChange(t, i, before[at], e.verdictNow(i))
+			continue
+		}
+		if t.untold++; t.downBest[i] {
+			gone := -1
+			e.noteChange(t, i, Verdict{State: StateUnknown}, Verdict{State: Insufficient, Spares: &gone})
+		}
+	}
+	if t.untold > 0 {
+		t.simulation.NotGiven = append(t.simulation.NotGiven, fmt.Sprintf("what %d of %d services and groups have left, for there was no time: which of them go down is known", t.untold, len(t.hit)))
+	}
 }
 
 // downAmong are the nodes that do not work as things stand.
@@ -296,17 +342,6 @@ func (e *Engine) failFor(nodes, risky []redundancy.Node, t *trial) (undo func())
 	}
 }
 
-// worksStrictly reports whether n works in the worst case with everything failed that nobody observes.
-func (e *Engine) worksStrictly(n redundancy.Node) bool {
-	if !e.worst.Works(n) {
-		return false
-	}
-	s := e.solver.Spares(redundancy.Question{Top: n, Order: 1, Budget: e.opt.Budget, Failed: func(m redundancy.Node) bool {
-		return e.worst.Failed(m) || e.cells[m].unobserved && e.supports[m] == 0 && e.graph.ID(m) != ""
-	}})
-	return !s.Down()
-}
-
 // verdictNow is the verdict on a top as the three cases stand.
 func (e *Engine) verdictNow(i int32) Verdict {
 	t := &e.tops[i]
@@ -330,10 +365,9 @@ func (e *Engine) verdictNow(i int32) Verdict {
 	return Verdict{State: g.State, Spares: g.Spares, StateWorst: g.StateWorst, SparesWorst: g.SparesWorst}
 }
 
-// noteChange notes a top whose verdict is another one now.
-func (e *Engine) noteChange(t *trial, i int32, before Verdict) {
+// noteChange notes a top whose verdict is another one.
+func (e *Engine) noteChange(t *trial, i int32, before, after Verdict) {
 	top := &e.tops[i]
-	after := e.verdictNow(i)
 	if sameVerdict(before, after) {
 		return
 	}
@@ -400,9 +434,10 @@ func (e *Engine) Gate(fail []component.ID, strict bool) (*Gate, error) {
 	return e.GateContext(context.Background(), fail, strict)
 }
 
-// GateContext is Gate unless ctx is done first; then the error is ctx's.
+// GateContext is Gate until ctx is done. Where its time is over the verdict is the same, and the effect says what was
+// found by then; where nobody waits any more the error is ctx's.
 func (e *Engine) GateContext(ctx context.Context, fail []component.ID, strict bool) (*Gate, error) {
-	t, err := e.try(ctx, fail)
+	t, err := e.try(ctx, fail, strict)
 	if err != nil {
 		return nil, err
 	}
@@ -442,7 +477,7 @@ func (e *Engine) GateContext(ctx context.Context, fail []component.ID, strict bo
 		g.Settle = append(g.Settle, "wait until every device was read once")
 	}
 	if g.Verdict == 0 && len(g.Reasons) == 0 {
-		g.Reasons = append(g.Reasons, safe(t.simulation))
+		g.Reasons = append(g.Reasons, t.safe())
 	}
 	slices.Sort(g.Settle)
 	g.Settle = slices.Compact(g.Settle)
@@ -474,11 +509,14 @@ func (g *Gate) doubt(reason string) {
 	g.Reasons = append(g.Reasons, reason)
 }
 
-func safe(s Simulation) string {
-	if len(s.Services) == 0 {
-		return "no service loses anything"
+func (t *trial) safe() string {
+	switch n := len(t.simulation.Services); {
+	case t.untold > 0:
+		return "no service goes down"
+	case n > 0:
+		return fmt.Sprintf("no service goes down; %d have less left", n)
 	}
-	return fmt.Sprintf("no service goes down; %d have less left", len(s.Services))
+	return "no service loses anything"
 }
 
 // matters reports whether it counts when a top goes down: every service, and a group with no service above it that is

@@ -3,12 +3,14 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
+	"github.com/sparewatch/sparewatch/pkg/redundancy"
 	"github.com/sparewatch/sparewatch/pkg/topology"
 )
 
@@ -106,5 +108,70 @@ func TestWhatIfNobodyWaits(t *testing.T) {
 	}
 	if n, _ := e.graph.Node("s/feed/feed-a"); !e.best.Works(n) || !e.worst.Works(n) {
 		t.Error("it was not put back")
+	}
+}
+
+// Where the time is over before all spares are found the verdict is the same, and the effect says what is missing in it.
+func TestWhatIfTimeIsOver(t *testing.T) {
+	e := twoFeeds(t)
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	for _, c := range []struct {
+		fail    []component.ID
+		strict  bool
+		verdict int
+		lost    int
+		reason  string
+	}{
+		{[]component.ID{"feed-a"}, false, 0, 0, "no service goes down"},
+		{[]component.ID{"feed-a"}, true, 2, 0, "service web is safe only if what nobody observes works"},
+		{[]component.ID{"feed-a", "feed-b"}, false, 1, 1, "service web would go down"},
+	} {
+		g, err := e.GateContext(ctx, c.fail, c.strict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g.Verdict != c.verdict || !slices.Contains(g.Reasons, c.reason) || len(g.Effect.Services) != c.lost {
+			t.Errorf("%v: %+v", c.fail, g)
+		}
+		if !slices.ContainsFunc(g.Effect.NotGiven, func(s string) bool { return strings.Contains(s, "what 4 of 4 services and groups have left") }) {
+			t.Errorf("%v: not given: %v", c.fail, g.Effect.NotGiven)
+		}
+		in, err := e.Gate(c.fail, c.strict)
+		if err != nil || in.Verdict != g.Verdict {
+			t.Errorf("%v: in time: %+v, %v", c.fail, in, err)
+		}
+	}
+}
+
+// A single point of failure is found, however hard the rest of the model is.
+func TestSparesOfTheHardest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	const hosts = 33_000 // of which half are needed: the families are given up
+	m := &topology.Model{Site: "s"}
+	half := topology.Need{AtLeast: hosts / 2}
+	for i := range hosts {
+		host := component.ID(fmt.Sprintf("h%d/host/1", i))
+		m.Links = append(m.Links, topology.Link{Link: component.Link{From: "s/feed/a", To: component.ID(psuOf(string(host), 0)), Kind: component.Feeds}})
+		half.Of = append(half.Of, topology.Need{ID: host})
+	}
+	m.Services = []topology.Service{{ID: "s/service/x", Name: "x", Needs: half}}
+	e, err := New(m, Options{Offline: true, Budget: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := e.graph.Node("s/service/x")
+	for _, c := range []struct {
+		d    component.Domain
+		want redundancy.Spares
+	}{{component.NoDomain, redundancy.Spares{}}, {component.Power, redundancy.Spares{}}} {
+		if got := e.spares(n, e.byDesign(), c.d, 16); got != c.want {
+			t.Errorf("%q: %+v, want %+v", c.d, got, c.want)
+		}
+	}
+	if s := e.spares(n, e.byDesign(), component.Compute, 16); s.Down() || s.Known() && s.N != hosts/2 || s.AtLeast && s.N < 1 {
+		t.Errorf("compute: %+v", s)
 	}
 }
