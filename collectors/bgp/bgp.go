@@ -476,6 +476,20 @@ func (h *Hub) up(device string) {
 	h.poke()
 }
 
+// amiss notes what keeps the session of a device that is an upstream from coming up; "": nothing does.
+func (h *Hub) amiss(device, what, hint string) {
+	h.mu.Lock()
+	if e := h.edges[device]; e != nil {
+		e.wrong = nil
+		if what != "" {
+			e.wrong = []snapshot.Error{{At: e.url, Error: what, Hint: hint, Class: snapshot.ClassPartial}}
+		}
+		h.changed[device] = true
+	}
+	h.mu.Unlock()
+	h.poke()
+}
+
 // down notes that a router is heard no more: what it said is unknown from now on, not bad.
 func (h *Hub) down(device, why, hint string, class snapshot.Class) {
 	h.mu.Lock()

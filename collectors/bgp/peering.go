@@ -157,6 +157,7 @@ func (p *peering) up(c net.Conn, i paths.Info) error {
 	s.hub.feed(func(t *paths.Table, now time.Time) { t.Up(s.key(p.n), i, now) })
 	s.hub.said.once(slog.LevelInfo, p.subject()+" up", "a neighbour's BGP session is established", "device", p.n.Device, "neighbour", p.n.Address)
 	s.hub.up(p.n.Device)
+	s.hub.amiss(p.n.Device, "", "")
 	return nil
 }
 

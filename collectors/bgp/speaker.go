@@ -503,6 +503,10 @@ func (s *speaker) fail(p *peering, why paths.Reason) {
 	if news {
 		p.log(why)
 		s.refresh(p)
+		if p.n.Upstream {
+			text, hint := s.whyDown(p)
+			s.hub.amiss(p.n.Device, text, hint)
+		}
 	}
 }
 

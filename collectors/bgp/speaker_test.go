@@ -154,6 +154,10 @@ func TestAWrongAS(t *testing.T) {
 		p := part(got.of("up"), "up/bgp_session/127.9.61.2")
 		return p != nil && p.Condition == component.Failed && strings.Contains(p.Why, "see which AS it expects of us")
 	})
+	eventually(t, "and is the target's error", func() bool {
+		sn := got.of("up")
+		return sn.Reachable && len(sn.Errors) == 1 && strings.Contains(sn.Errors[0].Error, "see which AS it expects of us")
+	})
 	time.Sleep(2 * time.Second) // they try again
 	if n := strings.Count(got.logged(), "it says AS65099"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, got.logged())
