@@ -21,7 +21,7 @@ func TestMadeDevices(t *testing.T) {
 	for file, want := range map[string][]string{
 		"bundles.snmprec": {
 			"port/swp1 ok", "port/swp2 failed ifOperStatus is down(2)", "port/swp3 ok", "port/swp4 ok+standby dot3adAggPortActorOperState: notDistributing",
-			"port/swp5 absent stoppedByIntent", "port/lag/bond1 ok", "port/lag/bond2 ok", "port/lag/bond3 absent stoppedByIntent",
+			"port/swp5 absent shut down on purpose", "port/lag/bond1 ok", "port/lag/bond2 ok", "port/lag/bond3 absent shut down on purpose",
 			"port-bond1 needs 1 of port/swp1 port/swp2 carries port/lag/bond1", "port-bond2 needs 1 of port/swp3 port/swp4 carries port/lag/bond2",
 		},
 		"optics-junos.snmprec":  {"port/xe-0/0/1 impaired+predicted jnxDomCurrentWarnings: rxLaserPowerLowWarning", "port/xe-0/0/3 impaired+predicted jnxDomCurrentAlarms: rxLaserPowerLowAlarm"},
@@ -56,7 +56,7 @@ func TestMadeDevices(t *testing.T) {
 		},
 		"stack-icx.snmprec": {"port/stack-1/2 ok", "port/stack-2/2 absent snStackingOperUnitStackPort2State is down(3)", "switch/3 absent snStackingOperUnitState is reserved(3)", "port-stack-2 needs 1 of port/stack-2/1 port/stack-2/2 carries"},
 		"stack-vc.snmprec": {
-			"port/member0-vcp-255/0/48 ok", "port/member0-vcp-255/0/49 absent jnxVirtualChassisPortOperStatus is down(2)", "port/member1-vcp-1 absent stoppedByIntent",
+			"port/member0-vcp-255/0/48 ok", "port/member0-vcp-255/0/49 absent jnxVirtualChassisPortOperStatus is down(2)", "port/member1-vcp-1 absent shut down on purpose",
 			"port-vcp-0 needs 1 of port/member0-vcp-255/0/48 port/member0-vcp-255/0/49 carries",
 		},
 		"stack-istack.snmprec": {"port/1.2 ok", "port/2.2 absent hwStackPortStatus is down(2)", "port-stack-2 needs 1 of port/2.1 port/2.2 carries"},

@@ -22,35 +22,49 @@ func Count(spares *int) string {
 
 // Left says what the service has left: "0 overall; power 1, storage 2".
 func (s *Service) Left() string {
-	by := make(map[component.Domain]*int, len(s.By))
+	if s.Spares != nil && *s.Spares < 0 {
+		return "down"
+	}
+	by := make(map[component.Domain]string, len(s.By))
 	for d, sp := range s.By {
-		if sp.Spares != nil || sp.Full != nil {
-			by[d] = sp.Spares
+		if sp.Spares != nil || sp.Full != nil || sp.AtLeast != nil {
+			by[d] = orMore(sp.Spares, sp.AtLeast)
 		}
 	}
-	return left(s.Spares, by)
+	if s.Spares == nil && s.AtLeast == nil && s.State != StateUnknown {
+		return "nothing in the model takes it down"
+	}
+	return left(orMore(s.Spares, s.AtLeast), by)
+}
+
+// orMore says a number of spares that may only be known to be no less than another.
+func orMore(spares, atLeast *int) string {
+	if spares == nil && atLeast != nil {
+		return "at least " + Count(atLeast)
+	}
+	return Count(spares)
 }
 
 // Left says what the service of an impact has left, as Service.Left does.
 func Left(i finding.Impact) string {
-	by := make(map[component.Domain]*int, len(i.By))
-	for d, n := range i.By {
-		by[d] = &n
-	}
-	return left(i.Spares, by)
-}
-
-func left(overall *int, by map[component.Domain]*int) string {
-	if overall != nil && *overall < 0 {
+	if i.Spares != nil && *i.Spares < 0 {
 		return "down"
 	}
+	by := make(map[component.Domain]string, len(i.By))
+	for d, n := range i.By {
+		by[d] = Count(&n)
+	}
+	return left(Count(i.Spares), by)
+}
+
+func left(overall string, by map[component.Domain]string) string {
 	var words []string
 	for _, d := range component.Domains() {
 		if n, ok := by[d]; ok {
-			words = append(words, string(d)+" "+Count(n))
+			words = append(words, string(d)+" "+n)
 		}
 	}
-	all := Count(overall) + " overall"
+	all := overall + " overall"
 	if len(words) == 0 {
 		return all
 	}

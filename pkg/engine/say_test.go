@@ -19,6 +19,8 @@ func TestLeft(t *testing.T) {
 		{Service{Spares: n(-1), By: map[component.Domain]Spares{component.Power: {Spares: n(-1)}}}, "down"},
 		{Service{Spares: n(0), By: map[component.Domain]Spares{component.Storage: {Spares: n(2)}, component.Power: {Spares: n(1)}}}, "0 overall; power 1, storage 2"},
 		{Service{Spares: n(1), By: map[component.Domain]Spares{component.Power: {Full: n(1)}, component.Network: {}}}, "1 overall; power unknown"},
+		{Service{AtLeast: n(16), State: Full, By: map[component.Domain]Spares{component.Network: {AtLeast: n(16)}}}, "at least 16 overall; network at least 16"},
+		{Service{State: Full}, "nothing in the model takes it down"},
 	} {
 		if got := c.s.Left(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

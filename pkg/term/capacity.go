@@ -193,6 +193,14 @@ func percentUp(a float64) string {
 	return strconv.FormatFloat(100*a, 'f', digits, 64) + " %"
 }
 
+// downPerYear says so many hours a year as people say a time: "2.8 s down a year", "4 h 18 min down a year".
+func downPerYear(hours float64) string {
+	if s := 3600 * hours; s < 120 {
+		return fmt.Sprintf("%.2g s down a year", s)
+	}
+	return component.Quantity(3600*hours, "s") + " down a year"
+}
+
 // expected prints what failure rates make of the services.
 func (p *Printer) expected(all []*engine.Service) {
 	var rows [][]cell
@@ -211,7 +219,7 @@ func (p *Printer) expected(all []*engine.Service) {
 		if len(x.Matters) > 0 {
 			first = "matters most: " + x.Matters[0].Name
 		}
-		rows = append(rows, []cell{{all[i].Name, strong}, {words, normal}, {fmt.Sprintf("%.2g h down a year", x.DownPerYear), normal}, {first, normal}, {note, dim}})
+		rows = append(rows, []cell{{all[i].Name, strong}, {words, normal}, {downPerYear(x.DownPerYear), normal}, {first, normal}, {note, dim}})
 	}
 	if len(rows) > 0 {
 		p.Heading("Expected availability, by the failure rates of the model")

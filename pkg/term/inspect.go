@@ -103,7 +103,7 @@ func (p *Printer) groups(in *api.Inspection) {
 	var rows [][]cell
 	for i := range sorted {
 		g := &sorted[i]
-		rows = append(rows, []cell{stateCell(g.State), {g.ID.Local(), normal}, spares(&g.Group), needs(&g.Group), {clean(g.Why), normal}})
+		rows = append(rows, []cell{stateCell(g.State), {g.ID.Local(), normal}, spares(&g.Group), needs(&g.Group), {clean(strings.ReplaceAll(g.Why, in.Device.Name+"/", "")), normal}})
 	}
 	p.rows(rows)
 }
