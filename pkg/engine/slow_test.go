@@ -551,7 +551,11 @@ func verdicts(r *Report) string {
 		fmt.Fprintln(&b, g.ID, g.State, num(g.Spares), num(g.SparesWorst), num(g.Predicted), num(g.SparesFull), g.Needed, g.Designed, g.Unverified)
 	}
 	for _, s := range r.Services {
-		fmt.Fprintln(&b, s.ID, s.State, num(s.Spares), num(s.SparesWorst), num(s.Predicted), s.Cuts, s.Weakest, s.Unverified)
+		weakest := s.Weakest
+		if s.Cuts > len(weakest) {
+			weakest = nil // which of many are shown goes by the order in which parts became known
+		}
+		fmt.Fprintln(&b, s.ID, s.State, num(s.Spares), num(s.SparesWorst), num(s.Predicted), s.Cuts, len(s.Weakest), weakest, s.Unverified)
 		for _, d := range component.Domains() {
 			fmt.Fprintln(&b, "   ", d, num(s.By[d].Spares), num(s.By[d].Worst), num(s.By[d].Predicted), num(s.By[d].Full), s.By[d].State)
 		}
