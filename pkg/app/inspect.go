@@ -15,7 +15,7 @@ import (
 func Inspect(ctx context.Context, all map[string]collectors.Collector, t collectors.Target) (*api.Inspection, error) {
 	u, err := url.Parse(t.URL)
 	if err != nil {
-		return nil, fmt.Errorf("the URL of %s cannot be read: write redfish://HOST or snmp://HOST", t.Device)
+		return nil, fmt.Errorf("the URL of %s cannot be read: write redfish://HOST, snmp://HOST or ipmi://HOST", t.Device)
 	}
 	c := all[u.Scheme]
 	if c == nil {

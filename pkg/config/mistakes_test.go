@@ -93,7 +93,7 @@ c.yaml:4: the severity of input-lost has no tier "all"; write 0, 1, 2, 3 (which 
 	{"devices: [{kind: host}]\n", `c.yaml:1: a device has neither a name nor urls; write name: NAME and urls: [URL]`},
 	{"devices: [{name: a, kind: hots}]\n", `c.yaml:1: "hots" is no kind of device; did you mean host?`},
 	{"devices: [{name: a, kind: feed}]\n", `c.yaml:1: "feed" is no kind of device; write host, switch, router, pdu, ups, ats, enclosure, generator or cooling`},
-	{"devices: [10.0.0.1]\n", `c.yaml:1: "10.0.0.1" is no URL; write redfish://HOST or snmp://HOST`},
+	{"devices: [10.0.0.1]\n", `c.yaml:1: "10.0.0.1" is no URL; write redfish://HOST, snmp://HOST or ipmi://HOST`},
 	{"devices: [https://10.0.0.1]\n", `c.yaml:1: "https://10.0.0.1" says how to talk, but not what the device speaks; write redfish://HOST (redfish+http://HOST where it has no TLS)`},
 	{"devices: [redfihs://10.0.0.1]\n", `c.yaml:1: there is no scheme redfihs://; did you mean redfish?`},
 	{"devices: [gopher://10.0.0.1]\n", `c.yaml:1: there is no scheme gopher://; write redfish://, redfish+http://, snmp://, ipmi://, bgp://, bmp://, gobgp:// or gobgp+tls://`},

@@ -56,7 +56,7 @@ func (l *loader) parseTarget(raw string) (t target, why, instead string) {
 	info, ok := schemes[strings.ToLower(name)]
 	switch {
 	case !hasScheme:
-		return t, fmt.Sprintf("%q is no URL", withoutLogin(raw)), "write redfish://HOST or snmp://HOST"
+		return t, fmt.Sprintf("%q is no URL", withoutLogin(raw)), "write redfish://HOST, snmp://HOST or ipmi://HOST"
 	case strings.EqualFold(name, "https") || strings.EqualFold(name, "http"):
 		return t, fmt.Sprintf("%q says how to talk, but not what the device speaks", withoutLogin(raw)), "write redfish://HOST (redfish+http://HOST where it has no TLS)"
 	case !ok:

@@ -303,8 +303,8 @@ func (p *Printer) Simulation(s *engine.Simulation) {
 		p.Line("%s", p.paint(warning, "Down already: "+ids(s.DownAlready)+"; this is what more the others would cost"))
 	}
 	p.overloads(s)
-	p.changes("Services", s.Services)
-	p.changes("Groups", s.Groups)
+	p.changes("Services: spares before and after", s.Services)
+	p.changes("Groups: spares before and after", s.Groups)
 	if n := len(s.Down); n > 0 && p.o.All {
 		p.Heading("Would stop working with it")
 		for _, id := range s.Down {
@@ -397,7 +397,7 @@ func (p *Printer) Gate(g *engine.Gate) {
 		p.Line("  presumed working, because nobody observes it: %s", ids(g.Presumed))
 	}
 	p.overloads(&g.Effect)
-	p.changes("Services", g.Effect.Services)
+	p.changes("Services: spares before and after", g.Effect.Services)
 }
 
 func ids(all []component.ID) string {
