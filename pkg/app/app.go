@@ -63,6 +63,7 @@ type App struct {
 	judge     *judge
 	desk      *desk
 	hub       *bgp.Hub    // nil: the configuration hears no BGP
+	hearing   atomic.Bool // the hub was started
 	exporters []*exporter // of the configuration that New was given
 	encrypted bool        // the page is served over TLS
 	tasks     tasks

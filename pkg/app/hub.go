@@ -44,9 +44,9 @@ func (a *App) hubOptions(c *config.Config) edge.Options {
 	return o
 }
 
-// hubStats is how routers' BGP is heard; nil where it is not.
+// hubStats is how routers' BGP is heard; nil where it is not, or not yet.
 func (a *App) hubStats() *prom.BGP {
-	if a.hub == nil {
+	if a.hub == nil || !a.hearing.Load() {
 		return nil
 	}
 	size := a.hub.Size()
@@ -80,6 +80,7 @@ func (a *App) openHub(ctx context.Context) error {
 		}
 		return nil
 	})
+	a.hearing.Store(true)
 	return nil
 }
 

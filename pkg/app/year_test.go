@@ -110,14 +110,14 @@ func TestStartWithAYearOfRecords(t *testing.T) {
 		took := time.Since(began)
 		runtime.ReadMemStats(&after)
 		t.Logf("start %d: %d entries in %s, %d MB allocated, %d MB held", i+1, n, took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20, (after.HeapInuse-before.HeapInuse)>>20)
+		if err := a.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if got := len(a.judge.fold.Open()); got != open {
 			t.Errorf("start %d: %d incidents are open, want %d", i+1, got, open)
 		}
 		if i > 0 && (a.judge.marked.Seq < uint64(n) || len(a.judge.ledger.mark().Needed) > 100) {
 			t.Errorf("start %d: the ledger is read from entry %d, and %d before it", i+1, a.judge.marked.Seq, len(a.judge.ledger.mark().Needed))
-		}
-		if err := a.Stop(t.Context()); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

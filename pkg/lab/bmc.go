@@ -397,7 +397,7 @@ func (b *BMC) misbehave(w http.ResponseWriter, r *http.Request, f HTTPFault) boo
 		select {
 		case <-time.After(f.Delay):
 		case <-r.Context().Done():
-			return true
+			panic(http.ErrAbortHandler) // see Hang
 		}
 	}
 	body, _ := b.find(r, recording.CleanPath(r.URL.Path))
@@ -407,6 +407,7 @@ func (b *BMC) misbehave(w http.ResponseWriter, r *http.Request, f HTTPFault) boo
 	switch {
 	case f.Hang:
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // an answer may reach a client that is just giving up
 	case f.Close:
 		panic(http.ErrAbortHandler)
 	case f.Cut:
