@@ -44,15 +44,17 @@ func Quantity(v float64, unit string) string {
 		return s + " °C"
 	case "s":
 		if v >= 120 && v < 1e9 {
-			return duration(time.Duration(v) * time.Second)
+			return Lasting(time.Duration(v) * time.Second)
 		}
 	}
 	return s + " " + unit
 }
 
-// duration is one of two minutes or more, as coarse as people say it.
-func duration(d time.Duration) string {
+// Lasting is how long something lasts, as coarse as people say it: "40 s", "12 min", "5 h 56 min", "3 days".
+func Lasting(d time.Duration) string {
 	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < time.Hour:
 		return fmt.Sprintf("%d min", int(d.Minutes()))
 	case d < 48*time.Hour:
@@ -60,3 +62,6 @@ func duration(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
+
+// Stamp is a moment for people: what a device said may be of days ago.
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -187,8 +187,5 @@ func over(a aftermath, left []component.ID) finding.Finding {
 	return f
 }
 
-// stamp is a moment for people; what a device said may be of days ago.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
 // clock is a time of day for people.
 func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

@@ -275,7 +275,7 @@ func says(p *state.Part) string {
 		text += fmt.Sprintf(" (%s)", p.Why)
 	}
 	if !p.At.IsZero() {
-		text += ", said " + stamp(p.At)
+		text += ", said " + component.Stamp(p.At)
 	}
 	if p.Source != "" {
 		text += " by " + p.Source

@@ -88,7 +88,7 @@ func sourceMismatch(p *state.Part) stand {
 		if w.Why != "" {
 			line += fmt.Sprintf(" (%s)", w.Why)
 		}
-		s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s, since %s, said %s", line, stamp(w.Since), stamp(w.At)))
+		s.f.Evidence = append(s.f.Evidence, fmt.Sprintf("%s, since %s, said %s", line, component.Stamp(w.Since), component.Stamp(w.At)))
 		s.f.Since = later(s.f.Since, w.Since)
 	}
 	s.f.Summary = fmt.Sprintf("%s: %s", name(p.ID), strings.Join(slices.Compact(words), ", "))

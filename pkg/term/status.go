@@ -150,7 +150,7 @@ func (p *Printer) Services(all []*engine.Service) {
 // Incident prints one incident with its cause, what the services have left, and what to do.
 func (p *Printer) Incident(inc incident.Incident, byKey map[finding.Key]*finding.Finding, now time.Time) {
 	p.Line("  %s %s", p.paint(severityTone(inc.Severity), inc.Severity.String()+":"), p.paint(strong, clean(inc.Title)))
-	p.Line("    %s", p.paint(dim, fmt.Sprintf("for %s, since %s; incident %s", age(now.Sub(inc.Opened)), inc.Opened.UTC().Format("2006-01-02 15:04:05 UTC"), inc.ID)))
+	p.Line("    %s", p.paint(dim, fmt.Sprintf("for %s, since %s; incident %s", age(now.Sub(inc.Opened)), component.Stamp(inc.Opened), inc.ID)))
 	root := byKey[inc.Root]
 	if root == nil {
 		p.Line("    What opened it is not seen now; the incident ends when that stays so.")
@@ -412,16 +412,8 @@ func ids(all []component.ID) string {
 }
 
 func age(d time.Duration) string {
-	d = max(d, 0)
-	switch {
-	case d < time.Second:
+	if d < time.Second {
 		return "less than a second"
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
 	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
+	return component.Lasting(d)
 }

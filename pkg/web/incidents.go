@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparewatch/sparewatch/pkg/component"
 	"github.com/sparewatch/sparewatch/pkg/engine"
 	"github.com/sparewatch/sparewatch/pkg/finding"
 	"github.com/sparewatch/sparewatch/pkg/incident"
@@ -50,7 +51,7 @@ func incidentCard(inc incident.Incident, byKey map[finding.Key]*finding.Finding,
 		c.Title = inc.Title
 	}
 	c.Severity, c.Tone = inc.Severity.String(), severityTone(inc.Severity)
-	c.Since, c.At = ago(now, inc.Opened), stamp(inc.Opened)
+	c.Since, c.At = ago(now, inc.Opened), component.Stamp(inc.Opened)
 	for _, k := range inc.Findings {
 		f := byKey[k]
 		if k == inc.Root || f == nil {
@@ -68,7 +69,7 @@ func incidentCard(inc incident.Incident, byKey map[finding.Key]*finding.Finding,
 func (c *card) fill(f *finding.Finding, now time.Time) {
 	c.Tone, c.Severity = severityTone(f.Severity), f.Severity.String()
 	c.Title, c.Rule, c.Subject = f.Summary, string(f.Rule), string(f.Subject)
-	c.Since, c.At = ago(now, f.Since), stamp(f.Since)
+	c.Since, c.At = ago(now, f.Since), component.Stamp(f.Since)
 	c.Causes, c.Evidence, c.Remedy = f.Causes, f.Evidence, f.Remedy
 	for n, i := range f.Impacts {
 		if n == mostImpacts {
