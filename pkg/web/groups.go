@@ -58,20 +58,28 @@ func (p *page) addGroups(all []*engine.Group) {
 	for i := range all {
 		rows = append(rows, groupRow(all[i]))
 	}
-	slices.SortStableFunc(rows, func(a, b group) int { return weight(b.Tone) - weight(a.Tone) })
-	for _, g := range rows {
-		fine := g.Tone == good || g.Tone == plain
-		switch {
-		case fine && len(p.Fine) < most:
-			p.Fine = append(p.Fine, g)
-		case fine:
-			p.FineMore++
-		case len(p.Groups) < most:
-			p.Groups = append(p.Groups, g)
-		default:
-			p.GroupsMore++
+	thin, fine := apart(rows, func(g group) tone { return g.Tone }, true)
+	p.Groups, p.GroupsMore = limited(thin)
+	p.Fine, p.FineMore = limited(fine)
+}
+
+// apart sorts rows, the gravest first, and where fold is set parts those that are well from the others.
+func apart[R any](rows []R, of func(R) tone, fold bool) (thin, fine []R) {
+	slices.SortStableFunc(rows, func(a, b R) int { return weight(of(b)) - weight(of(a)) })
+	for _, r := range rows {
+		if t := of(r); fold && (t == good || t == plain) {
+			fine = append(fine, r)
+		} else {
+			thin = append(thin, r)
 		}
 	}
+	return thin, fine
+}
+
+// limited are the rows that are shown, and how many more there are.
+func limited[R any](rows []R) (shown []R, more int) {
+	n := min(len(rows), most)
+	return rows[:n], len(rows) - n
 }
 
 func groupRow(g *engine.Group) group {

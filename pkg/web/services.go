@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"slices"
 	"strconv"
 
 	"github.com/sparewatch/sparewatch/pkg/component"
@@ -40,20 +39,9 @@ func (p *page) addServices(all []*engine.Service) {
 	for i := range all {
 		rows = append(rows, serviceRow(all[i]))
 	}
-	slices.SortStableFunc(rows, func(a, b service) int { return weight(b.Tone) - weight(a.Tone) })
-	for _, s := range rows {
-		fine := len(all) > few && (s.Tone == good || s.Tone == plain)
-		switch {
-		case fine && len(p.FineServices) < most:
-			p.FineServices = append(p.FineServices, s)
-		case fine:
-			p.FineServicesMore++
-		case len(p.Services) < most:
-			p.Services = append(p.Services, s)
-		default:
-			p.ServicesMore++
-		}
-	}
+	thin, fine := apart(rows, func(s service) tone { return s.Tone }, len(all) > few)
+	p.Services, p.ServicesMore = limited(thin)
+	p.FineServices, p.FineServicesMore = limited(fine)
 }
 
 func serviceName(s *engine.Service) string { return cmp.Or(s.Name, s.ID.Local()) }
