@@ -6,6 +6,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/config"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 // against compares a checked configuration with an older one, for whoever reads a pull request.
@@ -18,17 +19,13 @@ func (c *checkCmd) against(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = printJSON(compared)
-	} else {
-		p := stdout(c.All)
+	err = show(compared, c.JSON, c.All, func(p *term.Printer) {
 		if c.Markdown {
 			p.ComparisonMarkdown(compared)
 		} else {
 			p.Comparison(compared)
 		}
-		err = p.Err()
-	}
+	})
 	if err == nil && compared.Worse {
 		return answered(api.BadNews)
 	}

@@ -40,14 +40,7 @@ func (c *statusCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	if c.JSON {
-		err = printJSON(s)
-	} else {
-		p := stdout(c.All)
-		p.Status(s)
-		err = p.Err()
-	}
-	if err != nil {
+	if err := show(s, c.JSON, c.All, func(p *term.Printer) { p.Status(s) }); err != nil {
 		return err
 	}
 	return answered(term.Exit(s))
@@ -77,14 +70,7 @@ func (c *simulateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	if c.JSON {
-		err = printJSON(s)
-	} else {
-		p := stdout(c.All)
-		p.Simulation(s)
-		err = p.Err()
-	}
-	if err != nil {
+	if err := show(s, c.JSON, c.All, func(p *term.Printer) { p.Simulation(s) }); err != nil {
 		return err
 	}
 	for _, change := range s.Services {
@@ -127,14 +113,7 @@ func (c *gateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	if c.JSON {
-		err = printJSON(g)
-	} else {
-		p := stdout(c.All)
-		p.Gate(g)
-		err = p.Err()
-	}
-	if err != nil {
+	if err := show(g, c.JSON, c.All, func(p *term.Printer) { p.Gate(g) }); err != nil {
 		return err
 	}
 	return answered(g.Verdict)

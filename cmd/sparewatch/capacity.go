@@ -7,6 +7,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type capacityCmd struct {
@@ -25,16 +26,12 @@ func (c *capacityCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	if c.JSON {
-		err = printJSON(answer)
-	} else {
-		p := stdout(c.All)
+	err = show(answer, c.JSON, c.All, func(p *term.Printer) {
 		p.Capacity(&answer.Loads)
 		if answer.Pairs != nil {
 			p.LoadPairs(answer.Pairs)
 		}
-		err = p.Err()
-	}
+	})
 	if err == nil && answer.Bad() {
 		return answered(api.BadNews)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/engine"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type cutsCmd struct {
@@ -39,12 +40,7 @@ func (c *cutsCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	if c.JSON {
-		return printJSON(s)
-	}
-	p := stdout(c.All)
-	p.Cuts(s, c.Count)
-	return p.Err()
+	return show(s, c.JSON, c.All, func(p *term.Printer) { p.Cuts(s, c.Count) })
 }
 
 // ask reads the fault tree, or asks the declared topology or the daemon.

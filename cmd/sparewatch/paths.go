@@ -8,6 +8,7 @@ import (
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
 	"github.com/sparewatch/sparewatch/pkg/bgp"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type pathsCmd struct {
@@ -33,13 +34,7 @@ func (c *pathsCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = printJSON(found)
-	} else {
-		p := stdout(c.All)
-		p.Paths(found)
-		err = p.Err()
-	}
+	err = show(found, c.JSON, c.All, func(p *term.Printer) { p.Paths(found) })
 	if err == nil && found.BadNews() {
 		return answered(api.BadNews)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/sparewatch/sparewatch/mibs"
 	"github.com/sparewatch/sparewatch/pkg/api"
 	"github.com/sparewatch/sparewatch/pkg/app"
+	"github.com/sparewatch/sparewatch/pkg/term"
 )
 
 type profileCmd struct {
@@ -33,14 +34,7 @@ func (c *profileTestCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = printJSON(t.Inspection)
-	} else {
-		p := stdout(c.All)
-		p.Trial(t)
-		err = p.Err()
-	}
-	if err != nil {
+	if err := show(t.Inspection, c.JSON, c.All, func(p *term.Printer) { p.Trial(t) }); err != nil {
 		return err
 	}
 	if !t.Matches() {
