@@ -208,23 +208,7 @@ func TestAFloodOfUpdates(t *testing.T) {
 	write(t, w, octets(t, wireOpen+wireAlive))
 	eventually(t, "the session is established", func() bool { l, _ := h.Speaker(); return l.Connected == 1 })
 	one := octets(t, wireDefault)
-	block := bytes.Repeat(one, 1000)
-	h.mu.Lock() // the table is busy
-	_ = w.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-	sent := 0
-	for {
-		n, err := w.Write(block)
-		sent += n
-		if err != nil {
-			break
-		}
-		if sent > 64<<20 {
-			h.mu.Unlock()
-			t.Fatal("64 MB were taken without being read")
-		}
-	}
-	h.mu.Unlock()
-	_ = w.SetWriteDeadline(time.Time{})
+	sent := flood(t, h, w, one)
 	rest := (len(one) - sent%len(one)) % len(one)
 	write(t, w, one[len(one)-rest:], octets(t, wireAlive))
 	want := uint64((sent+rest)/len(one) + 1)

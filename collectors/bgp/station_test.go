@@ -319,29 +319,34 @@ func TestANewConnectionReplacesTheOld(t *testing.T) {
 	}
 }
 
+// flood sends a message again and again while the table is busy, until no more octets of it are taken; it returns how many
+// were.
+func flood(t *testing.T, h *Hub, c net.Conn, message []byte) (sent int) {
+	t.Helper()
+	block := bytes.Repeat(message, 1000)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_ = c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+	defer c.SetWriteDeadline(time.Time{}) //nolint:errcheck // the next write tells
+	for {
+		n, err := c.Write(block)
+		sent += n
+		if err != nil {
+			return sent
+		}
+		if sent > 64<<20 {
+			t.Fatal("64 MB were taken without being read")
+		}
+	}
+}
+
 // TestAFlood: a router that sends more than is taken in is held up by TCP, and nothing is kept for it but a buffer.
 func TestAFlood(t *testing.T) {
 	h, _ := startStation(t, StationOptions{})
 	c := dial(t, h)
 	write(t, c, initiation(t), peerUp(t, 1))
 	one := announce(t, 1, "10.0.0.0/8")
-	block := bytes.Repeat(one, 1000)
-	h.mu.Lock() // the table is busy
-	_ = c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-	sent := 0
-	for {
-		n, err := c.Write(block)
-		sent += n
-		if err != nil {
-			break
-		}
-		if sent > 64<<20 {
-			h.mu.Unlock()
-			t.Fatal("64 MB were taken without being read")
-		}
-	}
-	h.mu.Unlock()
-	_ = c.SetWriteDeadline(time.Time{})
+	sent := flood(t, h, c, one)
 	rest := len(one) - sent%len(one)
 	write(t, c, one[len(one)-rest:], peerUp(t, 2))
 	want := uint64(2 + (sent+rest)/len(one) + 1)
